@@ -1,0 +1,72 @@
+# Written by tools/gen-deps.sh: changes made here will be lost.
+
+src/libstage4/blockdev.o: src/libstage4/blockdev.c src/include-local/stage4.h
+src/libstage4/budget.o: src/libstage4/budget.c src/include-local/stage4.h
+src/libstage4/chain.o: src/libstage4/chain.c src/include-local/stage4.h
+src/libstage4/child.o: src/libstage4/child.c src/include-local/stage4.h
+src/libstage4/elf.o: src/libstage4/elf.c src/include-local/stage4.h
+src/libstage4/finish.o: src/libstage4/finish.c src/include-local/stage4.h
+src/libstage4/freeze.o: src/libstage4/freeze.c src/include-local/stage4.h
+src/libstage4/fstype.o: src/libstage4/fstype.c src/include-local/stage4.h
+src/libstage4/holders.o: src/libstage4/holders.c src/include-local/stage4.h
+src/libstage4/hook.o: src/libstage4/hook.c src/include-local/stage4.h
+src/libstage4/makepath.o: src/libstage4/makepath.c src/include-local/stage4.h
+src/libstage4/manifest.o: src/libstage4/manifest.c src/include-local/stage4.h
+src/libstage4/mountinfo.o: src/libstage4/mountinfo.c src/include-local/stage4.h
+src/libstage4/mountplan.o: src/libstage4/mountplan.c src/include-local/stage4.h
+src/libstage4/newfs.o: src/libstage4/newfs.c src/include-local/stage4.h
+src/libstage4/pathwalk.o: src/libstage4/pathwalk.c src/include-local/stage4.h
+src/libstage4/proc.o: src/libstage4/proc.c src/include-local/stage4.h
+src/libstage4/process.o: src/libstage4/process.c src/include-local/stage4.h
+src/libstage4/ramfs.o: src/libstage4/ramfs.c src/include-local/stage4.h
+src/libstage4/reboot.o: src/libstage4/reboot.c src/include-local/stage4.h
+src/libstage4/report.o: src/libstage4/report.c src/include-local/stage4.h
+src/libstage4/step.o: src/libstage4/step.c src/include-local/stage4.h
+src/libstage4/superblock.o: src/libstage4/superblock.c src/include-local/stage4.h
+src/libstage4/swaps.o: src/libstage4/swaps.c src/include-local/stage4.h
+src/libstage4/time.o: src/libstage4/time.c src/include-local/stage4.h
+src/libstage4/walk.o: src/libstage4/walk.c src/include-local/stage4.h src/include-local/programs.h
+src/libstage4/worker.o: src/libstage4/worker.c src/include-local/stage4.h
+src/multicall/stage4.o: src/multicall/stage4.c src/include-local/programs.h
+src/stage4/stage4-begin.o src/stage4/stage4-begin.mc.o: src/stage4/stage4-begin.c src/include-local/stage4.h
+src/stage4/stage4-freeze.o src/stage4/stage4-freeze.mc.o: src/stage4/stage4-freeze.c src/include-local/stage4.h
+src/stage4/stage4-hook.o src/stage4/stage4-hook.mc.o: src/stage4/stage4-hook.c src/include-local/stage4.h
+src/stage4/stage4-hookdir.o src/stage4/stage4-hookdir.mc.o: src/stage4/stage4-hookdir.c src/include-local/stage4.h
+src/stage4/stage4-hpr.o src/stage4/stage4-hpr.mc.o: src/stage4/stage4-hpr.c src/include-local/stage4.h
+src/stage4/stage4-nuke.o src/stage4/stage4-nuke.mc.o: src/stage4/stage4-nuke.c src/include-local/stage4.h
+src/stage4/stage4-pivot.o src/stage4/stage4-pivot.mc.o: src/stage4/stage4-pivot.c src/include-local/stage4.h
+src/stage4/stage4-ramfs.o src/stage4/stage4-ramfs.mc.o: src/stage4/stage4-ramfs.c src/include-local/stage4.h src/include-local/programs.h
+src/stage4/stage4-settle.o src/stage4/stage4-settle.mc.o: src/stage4/stage4-settle.c src/include-local/stage4.h
+src/stage4/stage4-swapoff.o src/stage4/stage4-swapoff.mc.o: src/stage4/stage4-swapoff.c src/include-local/stage4.h
+src/stage4/stage4-takeover.o src/stage4/stage4-takeover.mc.o: src/stage4/stage4-takeover.c src/include-local/stage4.h
+src/stage4/stage4-umountall.o src/stage4/stage4-umountall.mc.o: src/stage4/stage4-umountall.c src/include-local/stage4.h
+
+libstage4.a.xyzzy: src/libstage4/blockdev.o src/libstage4/budget.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/finish.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/makepath.o src/libstage4/manifest.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/newfs.o src/libstage4/pathwalk.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/step.o src/libstage4/superblock.o src/libstage4/swaps.o src/libstage4/time.o src/libstage4/walk.o src/libstage4/worker.o
+INTERNAL_LIBS := libstage4.a.xyzzy
+
+stage4: src/multicall/stage4.o ${MULTICALL_OBJS} libstage4.a.xyzzy -ls6 -lexecline -lskarnet
+stage4: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-begin: src/stage4/stage4-begin.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-begin: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-freeze: src/stage4/stage4-freeze.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-freeze: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-hook: src/stage4/stage4-hook.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-hook: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-hookdir: src/stage4/stage4-hookdir.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-hookdir: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-hpr: src/stage4/stage4-hpr.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-hpr: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-nuke: src/stage4/stage4-nuke.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-nuke: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-pivot: src/stage4/stage4-pivot.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-pivot: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-ramfs: src/stage4/stage4-ramfs.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-ramfs: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-settle: src/stage4/stage4-settle.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-settle: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-swapoff: src/stage4/stage4-swapoff.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-swapoff: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-takeover: src/stage4/stage4-takeover.o libstage4.a.xyzzy -ls6 -lexecline -lskarnet
+stage4-takeover: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-umountall: src/stage4/stage4-umountall.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-umountall: EXTRA_LIBS := ${SYSCLOCK_LIB}

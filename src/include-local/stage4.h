@@ -1,0 +1,417 @@
+/* ISC license. */
+
+/*
+  The internal library of stage4. Three pieces of machinery carry every program:
+
+    the step    options are checked -> walk mode, or the job -> `?` -> the next program (or the last resort)
+    the worker  a child that does what may block, with its limit and its progress; it may be abandoned
+    the report  one line, one write, that neither blocks nor comes in pieces
+
+  Around them: pure functions from text to data (mountinfo, process lines, swaps, times) and from data to
+  plans (what to keep, in which order to unmount), then thin wrappers of system calls.
+
+  Conventions. Functions that can fail return 1 or 0 with errno, or an fd or pid or -1 with errno; those
+  that run in a worker return 0 or an errno. Nothing here ends the process, except where it says noreturn.
+  Memory that is allocated is never freed by the programs: they are about to become another one.
+*/
+
+#ifndef STAGE4_H
+#define STAGE4_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/stat.h>
+#include <poll.h>
+
+#include <skalibs/gccattributes.h>
+#include <skalibs/genalloc.h>
+#include <skalibs/sgetopt.h>
+#include <skalibs/stralloc.h>
+
+
+ /* exit codes, and values of `?` (DESIGN §2) */
+
+#define S4_DONE 0        /* all done */
+#define S4_LEFT 1        /* something is left, it was named */
+#define S4_LATE 99       /* the time was up first */
+#define S4_USAGE 100     /* wrong usage, nothing was touched */
+#define S4_NOTSTARTED 111 /* the job could not be started at all */
+
+
+ /* time.c: milliseconds; points in time are of CLOCK_BOOTTIME */
+
+typedef int64_t s4_ms ;
+#define S4_NEVER INT64_MAX
+#define S4_MSFMT 24
+
+extern s4_ms s4_now (void) ;
+extern int s4_ms_scan (char const *s, s4_ms *t) ;   /* 1 if s is 1500, 1500ms or 10s, and at most INT_MAX ms */
+extern char const *s4_ms_fmt (char *buf, s4_ms t) ;  /* "250 ms", "1.3 s" into buf[S4_MSFMT]; returns buf */
+#define S4_MS(t) s4_ms_fmt((char [S4_MSFMT]){ 0 }, (t))
+
+
+ /* budget.c: how long one wait may last; pure */
+
+typedef struct s4_budget_s s4_budget ;
+struct s4_budget_s
+{
+  s4_ms deadline ;   /* of this step, S4_NEVER without a budget */
+  s4_ms start ;      /* when this step began */
+} ;
+
+ /* The deadline of a step: all of the budget for the finishing steps, all but its last quarter (15 s at most) for the others. */
+extern s4_ms s4_budget_deadline (s4_ms begun, s4_ms deadline, int finishing) gccattr_const ;
+
+ /* When a wait that begins now and may take timeout must end: at the deadline; past it half a second, 2 s in all a step. */
+extern s4_ms s4_budget_limit (s4_budget const *, s4_ms now, s4_ms timeout) gccattr_pure ;
+
+
+ /* report.c: lines "stage4-x: info: ..." of less than 900 bytes, control characters and backslashes as \ooo */
+
+#define S4_LINE_MAX 899
+
+enum s4_level_e { S4_FATAL, S4_WARNING, S4_INFO, S4_VERBOSE, S4_TRACE } ;
+
+extern void s4_report (enum s4_level_e, int err, char const *const *s, size_t n) ;   /* err: errno to add, or 0 */
+extern void s4_plan (char const *const *s, size_t n) ;                             /* a line of -n, on stdout */
+extern size_t s4_line (char *buf, char const *const *s, size_t n, size_t clean) ;  /* pure: the line; s[0..clean-1] taken as they are */
+
+#define S4_STRINGS(...) ((char const *const []){ __VA_ARGS__ }), sizeof((char const *const []){ __VA_ARGS__ }) / sizeof(char const *)
+#define s4_fatal(...) s4_report(S4_FATAL, 0, S4_STRINGS(__VA_ARGS__))
+#define s4_fatalsys(...) s4_report(S4_FATAL, errno, S4_STRINGS(__VA_ARGS__))
+#define s4_warn(...) s4_report(S4_WARNING, 0, S4_STRINGS(__VA_ARGS__))
+#define s4_warnsys(...) s4_report(S4_WARNING, errno, S4_STRINGS(__VA_ARGS__))
+#define s4_warnerr(err, ...) s4_report(S4_WARNING, (err), S4_STRINGS(__VA_ARGS__))
+#define s4_info(...) s4_report(S4_INFO, 0, S4_STRINGS(__VA_ARGS__))
+#define s4_verbose(...) s4_report(S4_VERBOSE, 0, S4_STRINGS(__VA_ARGS__))
+#define s4_trace(...) s4_report(S4_TRACE, 0, S4_STRINGS(__VA_ARGS__))
+#define s4_planline(...) s4_plan(S4_STRINGS(__VA_ARGS__))
+
+#define S4_NUMFMT 24
+extern char const *s4_num_fmt (char *buf, int64_t n) ;   /* into buf[S4_NUMFMT]; returns buf */
+#define S4_NUM(n) s4_num_fmt((char [S4_NUMFMT]){ 0 }, (n))
+
+
+ /* chain.c: what this process knows of the chain it is a step of (DESIGN §2, Environment) */
+
+enum s4_action_e { S4_NOACTION, S4_REBOOT, S4_POWEROFF, S4_HALT, S4_KEXEC, S4_RETURN } ;
+
+typedef struct s4_chain_s s4_chain ;
+struct s4_chain_s
+{
+  char const *const *envp ;
+  stralloc modifs ;              /* changes of the environment for the next program, in the form of skalibs' env_merge */
+  pid_t pid ;                    /* $STAGE4_PID while that process lives; 0 outside of a chain */
+  enum s4_action_e action ;      /* $STAGE4_ACTION */
+  s4_ms begun ;                  /* $STAGE4_BEGUN; 0 outside of a chain */
+  s4_budget budget ;
+  int watchdog ;                 /* $STAGE4_WATCHDOG or -1 */
+  unsigned int verbosity ;       /* $STAGE4_VERBOSITY, -v */
+  char *marker ;                 /* first byte of this process's command line: becomes '@' in workers */
+  unsigned int container : 1 ;   /* not in the initial pid namespace */
+  unsigned int walking : 1 ;     /* walk mode: check and go on, act on nothing */
+  unsigned int dryrun : 1 ;      /* -n */
+  unsigned int force : 1 ;       /* -f */
+} ;
+extern s4_chain s4 ;
+
+extern void s4_chain_read (char const *const *envp, int finishing) ;   /* environment -> s4; what makes no sense counts as unset */
+extern int s4_action_scan (char const *s, enum s4_action_e *) ;        /* names, 0 and 6 */
+extern char const *s4_action_name (enum s4_action_e) gccattr_const ;
+extern int s4_setenv (char const *name, char const *value) ;            /* for the next program; value 0 unsets */
+extern char const *s4_getenv (char const *name) ;                       /* of the environment this process got */
+extern char const *s4_nextpath (void) ;                                 /* $PATH of the next program */
+extern void s4_exec (char const *const *argv) ;                         /* with the changes, searched in its own $PATH; returns if it can't */
+extern s4_ms s4_limit (s4_ms timeout) ;                                 /* s4_budget_limit() from now, with this step's budget */
+
+
+ /* step.c: the way of every program from its command line to the next program */
+
+#define S4_DESTROYS 1    /* refuses outside of a chain without -f; has -f and -n */
+#define S4_FINISHES 2    /* may use the reserve at the end of the budget */
+#define S4_PLANS 4       /* has -n */
+
+ /* First thing in main. argv[0] is named in reports as prog. */
+extern void s4_step_init (char const *prog, char const *usage, unsigned int flags, char const **argv, char const *const *envp) ;
+
+ /* subgetopt_r with the options that all programs have (-v, and -f, -n where the flags say so). Wrong ones end the step. */
+extern int s4_step_getopt (int argc, char const *const *argv, char const *opts, subgetopt *l) ;
+
+extern void s4_step_usage (void) gccattr_noreturn ;             /* the USAGE line, then s4_step_giveup(100) */
+extern void s4_step_badarg (char const *what, char const *arg) gccattr_noreturn ;   /* "invalid what: arg", then the same */
+extern s4_ms s4_step_time (char const *arg, int zero) ;         /* a time, not 0 unless zero; else s4_step_badarg() */
+
+ /* Splits argv at the end of an execline block that begins there; returns what follows it. Empty, unterminated: giveup(100). */
+extern char const **s4_step_block (int argc, char const **argv) ;
+
+ /* All options and arguments are fine. In walk mode goes on along next (and first block, if not 0) and doesn't return. */
+extern void s4_step_checked (char const *const *next, char const *const *block) ;
+
+ /* `?`=code, then executes into next; without next ends with code. */
+extern void s4_step_next (char const *const *next, int code) gccattr_noreturn ;
+
+ /* The step makes no sense in this chain: says so and gives up with 100. For what must not happen even though the options are fine. */
+extern void s4_step_refuse (char const *why) gccattr_noreturn ;
+
+ /* Can't go on. The pid that walks the chain goes to the last resort, another one exits with code. */
+extern void s4_step_giveup (int code) gccattr_noreturn ;
+
+
+ /* walk.c: checks a line without acting (DESIGN §3, stage4-begin) */
+
+extern void s4_walk_on (char const *const *next) gccattr_noreturn ;   /* in walk mode: exec, or exit 0 at the first foreign word, 100 */
+extern int s4_walk (char const *const *argv, s4_ms timeout) ;         /* walks argv in a child: 1 fine, 0 not (the child said why) */
+extern int s4_is_ours (char const *word) ;                            /* does this word name a program of the toolkit? pure */
+extern int s4_find_program (char const *word, stralloc *path) ;       /* 1 and its path if executing it would find a file it may execute */
+
+
+ /* child.c: children that begin clean: default signals, OOM score, file limit, no fds but 0-2 and keep */
+
+extern void s4_close_all_but (int a, int b) ;               /* and 0-2; -1: none */
+extern pid_t s4_fork (int keep, int oom) ;                  /* like fork(); keep: an fd, or -1 */
+extern int s4_pidfd (pid_t) ;                               /* -1 where there are none: callers then poll every S4_TICK */
+extern int s4_pidfd_kill (int pidfd, pid_t, int sig) ;
+extern int s4_poll (struct pollfd *, unsigned int n, s4_ms until) ;   /* poll(2) until then; feeds the watchdog, reaps for pid 1 */
+extern int s4_wait (pid_t, s4_ms until, int *wstat) ;       /* 1 it has ended, 0 the time is up */
+extern void s4_reap (void) ;                                /* whatever has ended, without waiting */
+extern void s4_watchdog_feed (void) ;
+#define S4_TICK 10
+
+
+ /* worker.c: tasks that may block, done by children, side by side when one of them stalls */
+
+#define S4_TODO 0         /* states of a task; one that is being done has its worker's pid */
+#define S4_FINISHED (-1)
+#define S4_ABANDONED (-2)
+
+typedef struct s4_task_s s4_task ;
+struct s4_task_s    /* in memory shared with the workers */
+{
+  int32_t state ;
+  int32_t err ;     /* once finished: 0 or an errno; EOWNERDEAD if its worker died on it */
+  s4_ms began ;     /* 0 until it is being done */
+  s4_ms ended ;     /* finished or abandoned */
+} ;
+
+typedef struct s4_job_s s4_job ;
+struct s4_job_s
+{
+  unsigned int n ;
+  s4_ms timeout ;   /* for one task, counted from its last progress */
+  int oom ;         /* OOM score of the workers */
+  int (*run) (unsigned int i, void *data) ;                               /* in a worker: does task i; 0 or errno */
+  int (*ready) (unsigned int i, s4_task const *tasks, void *data) ;      /* may task i begin? null: always */
+  uint64_t (*progress) (unsigned int i, void *data) ;                    /* changes while task i moves; null: never */
+  void (*slow) (unsigned int i, s4_ms waited, void *data) ;              /* once a second from the first on; null: nothing */
+  void *data ;
+} ;
+
+ /* Returns the n tasks when all that could begin are finished or abandoned; null with errno if nothing could be started. */
+extern s4_task const *s4_work (s4_job const *) ;
+
+ /* Asks a child: f writes its answer to the fd and returns 0 or an errno. 1: answer is complete; 0 with errno (ETIMEDOUT...). */
+extern int s4_ask (int (*f) (int fd, void *data), void *data, s4_ms timeout, stralloc *answer) ;
+extern int s4_answer (int fd, void const *, size_t) ;   /* writes all of it; 0 or errno */
+
+
+ /* proc.c, process.c: processes */
+
+#define S4_COMM_MAX 64
+
+typedef struct s4_process_s s4_process ;
+struct s4_process_s
+{
+  pid_t pid ;
+  pid_t ppid ;
+  pid_t session ;
+  int tty ;                /* 0: no controlling terminal */
+  unsigned int kthread : 1 ;
+  unsigned int dead : 1 ;  /* a zombie, all threads of it */
+  char state ;             /* as in /proc/PID/stat */
+  uint64_t start ;         /* in clock ticks after boot */
+  char comm[S4_COMM_MAX] ;
+} ;
+
+extern int s4_proc (void) ;                                            /* an fd on a procfs (/proc, else a private one); -1 */
+extern int s4_proc_read (char const *name, stralloc *) ;               /* a file of it, whole; 0-terminated beyond len */
+extern int s4_proc_write (char const *name, char const *value) ;
+extern int s4_process_parse (char const *stat, size_t, s4_process *) ; /* pure; a line of /proc/PID/stat (proc(5)) */
+extern int s4_process_read (pid_t, s4_process *) ;
+extern int s4_processes (int (*f) (pid_t, void *), void *data) ;       /* f for each pid; ends with f's 0 or readdir's end (1); -1 */
+extern int s4_in_container (void) ;                                    /* 1 outside of the initial pid namespace */
+
+
+ /* mountinfo.c: /proc/self/mountinfo (proc(5)); fstype.c */
+
+typedef struct s4_mount_s s4_mount ;
+struct s4_mount_s
+{
+  unsigned int id ;
+  unsigned int parent ;
+  unsigned int major ;        /* of the superblock's device; 0: no block device, or btrfs and its like */
+  unsigned int minor ;
+  char const *root ;          /* decoded names: may contain anything but NUL */
+  char const *dir ;           /* mount point, seen from the root of this process */
+  char const *type ;
+  char const *source ;
+  char const *superoptions ;  /* as they stand in the file */
+  unsigned int readonly : 1 ; /* the superblock (the mount's own flag says nothing about the data, KERNEL 15) */
+  unsigned int shared : 1 ;
+} ;
+
+typedef struct s4_mounts_s s4_mounts ;
+struct s4_mounts_s
+{
+  stralloc text ;
+  s4_mount *m ;
+  unsigned int n ;
+} ;
+#define S4_MOUNTS_ZERO { .text = STRALLOC_ZERO, .m = 0, .n = 0 }
+
+extern size_t s4_unoctal (char *, size_t) ;                    /* decodes \ooo in place, once; returns the new length; pure */
+extern int s4_mountinfo_parse (stralloc *text, genalloc *mounts) ;   /* pure; lines that make no sense are left out; 0: no memory */
+extern int s4_mounts_load (s4_mounts *) ;                      /* this process's mountinfo, read whole; replaces what was there */
+extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index or -1 */
+extern int s4_mounts_parent (s4_mounts const *, int i) ;             /* index of what i is mounted on; -1: not visible, or i is -1 */
+
+enum s4_fsclass_e { S4_FS_PSEUDO, S4_FS_NETWORK, S4_FS_FUSE, S4_FS_DISK } ;   /* disk: can lose data */
+extern enum s4_fsclass_e s4_fsclass (char const *type) gccattr_pure ;
+extern int s4_type_wanted (char const *list, char const *type) gccattr_pure ;   /* -T ext4,xfs or nonfs,nocifs; 0 list: all */
+
+
+ /* mountplan.c: what goes, in which order; pure */
+
+enum s4_verdict_e { S4_GOES, S4_KEPT, S4_NOT_WANTED, S4_CARRIES, S4_HIDDEN } ;
+
+typedef struct s4_edge_s s4_edge ;
+struct s4_edge_s { unsigned int first, then ; } ;   /* mount index first must be gone before then */
+
+typedef struct s4_mountplan_s s4_mountplan ;
+struct s4_mountplan_s
+{
+  unsigned char *verdict ;     /* of each mount: enum s4_verdict_e */
+  unsigned int *because ;      /* S4_CARRIES, S4_HIDDEN: index of the mount that stays on it, or hides it */
+  unsigned int *order ;        /* those that go, what must go first first */
+  unsigned int n ;             /* how many go */
+  unsigned int *needs ;        /* needs[needs_at[i]] .. needs[needs_at[i+1]-1]: what must be gone before mount i */
+  unsigned int *needs_at ;
+} ;
+
+ /* keep: mount ids; types: -T or 0; edges: besides the tree, e.g. a file system in a file before the one it lies on. 0: no memory. */
+extern int s4_mountplan_make (s4_mountplan *, s4_mounts const *, unsigned int const *keep, unsigned int nkeep,
+  char const *types, s4_edge const *edges, unsigned int nedges) ;
+extern int s4_order (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int *order) ;   /* later ones first where free */
+extern int s4_mounts_holding (s4_mounts const *, char const *path) ;   /* index of the visible mount that path lies on by its name, or -1 */
+
+
+ /* pathwalk.c: a path component by component, the way the kernel walks it; in a worker, every step may block */
+
+ /* f gets each thing passed, as an O_PATH fd with its path so far and lstat's result; its 0 ends the walk. 1, 0 (errno, 0 if f ended it) */
+typedef int s4_walk_func (int fd, char const *path, struct stat const *, void *data) ;
+extern int s4_path_walk (char const *path, s4_walk_func *f, void *data) ;
+extern int s4_mount_id (int fd) ;                       /* of an open file (fdinfo); -1 */
+
+
+ /* blockdev.c: sysfs */
+
+extern uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char const *source) ;   /* I/O done so far; 0 unknown */
+extern int s4_loop_edges (s4_mounts const *, genalloc *edges) ;   /* s4_edge: file systems in loop files before those the files lie on */
+extern int s4_sys_read (char const *path, stralloc *) ;           /* a file below /sys, chomped, 0-terminated beyond len */
+
+typedef struct s4_leftovers_s s4_leftovers ;
+struct s4_leftovers_s { unsigned int mounts, writable, swaps, devices ; } ;
+extern int s4_leftovers_count (s4_leftovers *) ;   /* what there is to tear down; writable: mounts that can lose data; devices: dm, md, loop in use */
+
+
+ /* swaps.c */
+
+typedef struct s4_swap_s s4_swap ;
+struct s4_swap_s
+{
+  char const *path ;      /* decoded */
+  uint64_t size ;         /* KiB */
+  uint64_t used ;
+  unsigned int isfile : 1 ;
+} ;
+extern int s4_swaps_parse (stralloc *text, genalloc *swaps) ;    /* pure; /proc/swaps (mm/swapfile.c:swap_show) */
+extern int s4_swaps_load (stralloc *text, genalloc *swaps) ;
+
+
+ /* superblock.c, freeze.c, newfs.c: file systems as a whole; in workers */
+
+extern int s4_make_readonly (char const *dir) ;      /* the superblock, nothing else of it; 0 or errno */
+extern int s4_reconfigure_readonly (char const *dir) ;   /* the same by fsconfig(2), 0 or errno (ENOSYS before Linux 5.2) */
+extern int s4_freeze (char const *dir) ;             /* FIFREEZE, or syncfs where there is no freezing; 0 or errno */
+
+extern int s4_newfs (char const *type, char const *const *options) ;   /* fsopen..fsmount: an fd on a detached mount; -1. "k=v" or "flag" */
+extern int s4_newfs_attach (int fd, char const *dir) ;                  /* move_mount(2) */
+
+
+ /* finish.c: what umountall, freeze, hpr and the last resort share */
+
+ /* which: one mount index per writable superblock that can lose data, top of the storage stack first; edges: what lies on what. 0: no memory */
+extern int s4_writable_find (s4_mounts const *, genalloc *which, genalloc *edges) ;
+
+ /* Each in workers, reported; how many could not be. timeout counts time without progress. */
+extern unsigned int s4_readonly_these (s4_mounts const *, unsigned int const *which, unsigned int n, genalloc const *edges, s4_ms timeout) ;
+extern unsigned int s4_freeze_these (s4_mounts const *, unsigned int const *which, unsigned int n, genalloc const *edges, s4_ms timeout) ;
+extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: not finished in time */
+
+
+ /* reboot.c */
+
+extern void s4_hardreboot (enum s4_action_e, char const *arg) gccattr_noreturn ;   /* reboot(2), then ever weaker; exits only in a container */
+extern void s4_lastresort (int code) gccattr_noreturn ;   /* DESIGN §2, Last resort; exits with code where it may */
+
+
+ /* holders.c: who keeps mounts busy */
+
+typedef struct s4_holder_s s4_holder ;
+struct s4_holder_s
+{
+  unsigned int mount ;   /* index */
+  pid_t pid ;
+  char how ;             /* f: fd, c: cwd, r: root, e: exe, m: map */
+  char comm[S4_COMM_MAX] ;
+} ;
+extern void s4_holders_find (s4_mounts const *, unsigned int const *which, unsigned int n, s4_ms timeout, genalloc *holders) ;   /* s4_holder */
+extern int s4_holders_name (stralloc *, genalloc const *holders, unsigned int mount) ;   /* "12 sh (open file), ..." 0-terminated; how many, -1 */
+
+
+ /* hook.c: one foreign program with a limit (hook, hookdir) */
+
+extern int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace) ;   /* 0, 1, 99 or 111, reported */
+
+
+ /* ramfs.c: the shutdown ramfs as it is used; manifest.c: the list in it */
+
+#define S4_MANIFEST "stage4.manifest"
+#define S4_OLDROOT "oldroot"
+
+typedef struct s4_entry_s s4_entry ;
+struct s4_entry_s
+{
+  char type ;              /* f: file, l: symbolic link, d: directory */
+  mode_t mode ;
+  uint64_t size ;
+  uint64_t mtime ;         /* of the source, in seconds */
+  char const *dst ;        /* without the leading slash */
+  char const *src ;        /* f: where it was copied from; l: the link's content */
+} ;
+extern int s4_manifest_add (stralloc *, s4_entry const *) ;          /* a line; pure */
+extern int s4_manifest_end (stralloc *, size_t n) ;                  /* the last line, for n entries; pure */
+extern int s4_manifest_parse (stralloc *text, genalloc *entries) ;   /* pure; 0 with EINVAL: torn or not a manifest */
+
+ /* elf.c: what executes a file that begins with head; interp: the interpreter's path, for scripts and dynamic programs. Pure. */
+enum s4_exectype_e { S4_NOT_EXECUTABLE, S4_SCRIPT, S4_DYNAMIC, S4_STATIC, S4_LIBRARY } ;
+extern enum s4_exectype_e s4_exec_interpreter (char const *head, size_t len, char *interp, size_t max) ;
+
+ /* Looks at a ramfs in a child. 1 usable; 0 not, and why (0-terminated) says why. stale: files whose source has changed since. */
+extern int s4_ramfs_check (char const *dir, s4_ms timeout, stralloc *why, unsigned int *stale) ;
+
+extern int s4_make_path (char const *path, s4_mount const *like) ;        /* makepath.c: a mount point for something like that; 0: a directory */
+extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;   /* pure: $PATH for "before": root's first, then path */
+extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;  /* pure: $PATH for "after": what was below root */
+
+#endif

@@ -1,0 +1,101 @@
+/* ISC license. */
+
+/* What a step knows of its chain: the variables of DESIGN §2, read once, and changed for the next program. */
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <skalibs/bytestr.h>
+#include <skalibs/config.h>
+#include <skalibs/env.h>
+#include <skalibs/posixplz.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+s4_chain s4 = { .modifs = STRALLOC_ZERO, .watchdog = -1, .verbosity = 1, .budget = { .deadline = S4_NEVER } } ;
+
+static struct { char const *name ; enum s4_action_e action ; } const actions[] =
+{
+  { "reboot", S4_REBOOT }, { "poweroff", S4_POWEROFF }, { "halt", S4_HALT }, { "kexec", S4_KEXEC }, { "return", S4_RETURN },
+  { "6", S4_REBOOT }, { "0", S4_POWEROFF },   /* runlevels */
+} ;
+
+int s4_action_scan (char const *s, enum s4_action_e *action)
+{
+  for (unsigned int i = 0 ; i < sizeof actions / sizeof *actions ; i++)
+    if (!strcmp(s, actions[i].name))
+    {
+      *action = actions[i].action ;
+      return 1 ;
+    }
+  return 0 ;
+}
+
+char const *s4_action_name (enum s4_action_e action)
+{
+  for (unsigned int i = 0 ; i < sizeof actions / sizeof *actions ; i++)
+    if (actions[i].action == action) return actions[i].name ;
+  return "none" ;
+}
+
+char const *s4_getenv (char const *name)
+{
+  return env_get2(s4.envp, name) ;
+}
+
+int s4_setenv (char const *name, char const *value)
+{
+  return env_addmodif(&s4.modifs, name, value) ;
+}
+
+static char const *const *next_environment (void)
+{
+  size_t max = env_len(s4.envp) + 1 + byte_count(s4.modifs.s, s4.modifs.len, 0) ;
+  genalloc g = GENALLOC_ZERO ;
+  if (!genalloc_ready(char const *, &g, max)) return 0 ;
+  if (!env_merge(genalloc_s(char const *, &g), max, s4.envp, max - 1, s4.modifs.s, s4.modifs.len)) return 0 ;
+  return genalloc_s(char const *, &g) ;
+}
+
+char const *s4_nextpath (void)
+{
+  char const *const *env = next_environment() ;
+  char const *path = env ? env_get2(env, "PATH") : 0 ;
+  return path ? path : SKALIBS_DEFAULTPATH ;
+}
+
+void s4_exec (char const *const *argv)
+{
+  char const *const *env = next_environment() ;
+  if (env) execvep(argv[0], argv, env, s4_nextpath()) ;
+}
+
+static int scan_number (char const *name, uint64_t *u)
+{
+  char const *s = s4_getenv(name) ;
+  return s && uint640_scan(s, u) ;
+}
+
+void s4_chain_read (char const *const *envp, int finishing)
+{
+  char const *s ;
+  uint64_t u ;
+  s4.envp = envp ;
+  s4.budget.start = s4_now() ;
+  s4.container = s4_in_container() ;
+  if (scan_number("STAGE4_PID", &u) && u && u <= INT32_MAX && (!kill((pid_t)u, 0) || errno != ESRCH)) s4.pid = (pid_t)u ;
+  s = s4_getenv("STAGE4_ACTION") ;
+  if (s) s4_action_scan(s, &s4.action) ;
+  if (scan_number("STAGE4_BEGUN", &u) && u <= INT64_MAX) s4.begun = (s4_ms)u ;
+  if (scan_number("STAGE4_DEADLINE", &u) && u < INT64_MAX) s4.budget.deadline = s4_budget_deadline(s4.begun, (s4_ms)u, finishing) ;
+  if (scan_number("STAGE4_WATCHDOG", &u) && u <= INT32_MAX) s4.watchdog = (int)u ;
+  if (scan_number("STAGE4_VERBOSITY", &u) && u <= 9) s4.verbosity = (unsigned int)u ;
+}
+
+s4_ms s4_limit (s4_ms timeout)
+{
+  return s4_budget_limit(&s4.budget, s4_now(), timeout) ;
+}

@@ -1,0 +1,167 @@
+/* ISC license. */
+
+/* One foreign program with a limit, in its own session; at the limit it is ended with all that it has started. */
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <skalibs/allreadwrite.h>
+#include <skalibs/djbunix.h>
+#include <skalibs/genalloc.h>
+#include <skalibs/sig.h>
+
+#include "stage4.h"
+
+#define REPORT 1000
+#define DEATH_TIMEOUT 1000   /* after SIGKILL */
+
+ /* --- who belongs to the hook: its session, its descendants, and orphans that came to us since it began --- */
+
+struct family
+{
+  pid_t hook ;
+  uint64_t since ;
+  genalloc members ;   /* s4_process */
+  unsigned int added ;
+} ;
+
+static int is_member (struct family const *f, pid_t pid)
+{
+  s4_process const *p = genalloc_s(s4_process, &f->members) ;
+  for (size_t n = genalloc_len(s4_process, &f->members) ; n-- ; ) if (p[n].pid == pid) return 1 ;
+  return 0 ;
+}
+
+static int adopt (pid_t pid, void *data)
+{
+  struct family *f = data ;
+  s4_process p ;
+  if (pid == getpid() || is_member(f, pid) || !s4_process_read(pid, &p) || p.dead) return 1 ;
+  if (pid != f->hook && p.session != f->hook && !is_member(f, p.ppid) && !(p.ppid == getpid() && p.start >= f->since)) return 1 ;
+  f->added++ ;
+  return genalloc_append(s4_process, &f->members, &p) ;
+}
+
+static unsigned int family_find (struct family *f)
+{
+  f->members.len = 0 ;
+  do
+  {
+    f->added = 0 ;
+    if (s4_processes(&adopt, f) == -1) break ;
+  }
+  while (f->added) ;
+  return (unsigned int)genalloc_len(s4_process, &f->members) ;
+}
+
+static void family_signal (struct family const *f, int sig)
+{
+  s4_process const *p = genalloc_s(s4_process, &f->members) ;
+  for (size_t n = genalloc_len(s4_process, &f->members) ; n-- ; )
+  {
+    kill(p[n].pid, sig) ;
+    if (sig != SIGKILL) kill(p[n].pid, SIGCONT) ;
+  }
+}
+
+static int family_wait (struct family *f, s4_ms until)
+{
+  while (family_find(f))
+  {
+    s4_ms now = s4_now() ;
+    if (now >= until) return 0 ;
+    s4_poll(0, 0, now + S4_TICK) ;
+  }
+  return 1 ;
+}
+
+static void end_family (struct family *f, char const *name, s4_ms killgrace)
+{
+  family_find(f) ;
+  family_signal(f, SIGTERM) ;
+  if (family_wait(f, s4_limit(killgrace))) return ;
+  family_signal(f, SIGKILL) ;
+  if (!family_wait(f, s4_limit(DEATH_TIMEOUT))) s4_warn(name, ": ", S4_NUM((int64_t)genalloc_len(s4_process, &f->members)), " of its processes can't be killed") ;
+}
+
+ /* --- the program itself --- */
+
+ /* 1: it runs; 0 with errno: it could not be executed. */
+
+static int start (char const *const *argv, s4_ms limit, pid_t *pid)
+{
+  int p[2] ;
+  struct pollfd x = { .events = POLLIN } ;
+  unsigned char e = 0 ;
+  if (pipecoe(p) == -1) return 0 ;
+  *pid = s4_fork(p[1], 0) ;
+  if (*pid == -1)
+  {
+    fd_close(p[0]) ;
+    fd_close(p[1]) ;
+    return 0 ;
+  }
+  if (!*pid)
+  {
+    setsid() ;
+    s4_exec(argv) ;
+    e = (unsigned char)errno ;
+    s4_answer(p[1], &e, 1) ;
+    _exit(127) ;
+  }
+  fd_close(p[1]) ;
+  x.fd = p[0] ;
+  if (s4_poll(&x, 1, limit) > 0) fd_read(p[0], (char *)&e, 1) ;
+  fd_close(p[0]) ;
+  return e ? (errno = e, 0) : 1 ;
+}
+
+static int wait_reporting (pid_t pid, char const *name, s4_ms limit, int *wstat)
+{
+  s4_ms const start = s4_now() ;
+  s4_ms gap = REPORT ;
+  for (;;)
+  {
+    s4_ms next = s4_now() + gap ;
+    if (s4_wait(pid, next < limit ? next : limit, wstat)) return 1 ;
+    if (s4_now() >= limit) return 0 ;
+    s4_info("waiting for ", name, ", ", S4_MS(s4_now() - start)) ;
+    gap *= 2 ;
+  }
+}
+
+static int judge (int wstat, char const *name, s4_ms took)
+{
+  if (WIFSIGNALED(wstat)) s4_warn(name, " was ended by ", sig_name(WTERMSIG(wstat)), " after ", S4_MS(took)) ;
+  else if (WEXITSTATUS(wstat)) s4_warn(name, " failed with ", S4_NUM(WEXITSTATUS(wstat)), " after ", S4_MS(took)) ;
+  else
+  {
+    s4_verbose(name, " is done, ", S4_MS(took)) ;
+    return S4_DONE ;
+  }
+  return S4_LEFT ;
+}
+
+int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace)
+{
+  s4_ms const begun = s4_now() ;
+  s4_ms const limit = s4_limit(timeout) ;
+  struct family f = { .since = (uint64_t)begun * (uint64_t)sysconf(_SC_CLK_TCK) / 1000, .members = GENALLOC_ZERO } ;
+  int wstat ;
+  prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself from the hook becomes our child, so it can be found */
+  if (!start(argv, limit, &f.hook))
+  {
+    s4_warnsys("unable to execute ", argv[0]) ;
+    return S4_NOTSTARTED ;
+  }
+  if (wait_reporting(f.hook, argv[0], limit, &wstat)) return judge(wstat, argv[0], s4_now() - begun) ;
+  s4_warn(argv[0], " is not done after ", S4_MS(s4_now() - begun), ", ending it") ;
+  end_family(&f, argv[0], killgrace) ;
+  return S4_LATE ;
+}

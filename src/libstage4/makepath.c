@@ -1,0 +1,32 @@
+/* ISC license. */
+
+/* Mount points: a directory, or a file for what is mounted on a file; with all that leads there. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <skalibs/stralloc.h>
+
+#include "stage4.h"
+
+int s4_make_path (char const *path, s4_mount const *like)
+{
+  stralloc sa = STRALLOC_ZERO ;
+  struct stat st ;
+  int isfile = like && !stat(like->dir, &st) && !S_ISDIR(st.st_mode) ;
+  int fd ;
+  if (!stralloc_cats(&sa, path) || !stralloc_0(&sa)) return 0 ;
+  for (char *s = sa.s + 1 ; (s = strchr(s, '/')) ; *s++ = '/')
+  {
+    *s = 0 ;
+    if (mkdir(sa.s, 0755) == -1 && errno != EEXIST) return 0 ;
+  }
+  if (!isfile) return !mkdir(sa.s, 0755) || errno == EEXIST ;
+  fd = open(sa.s, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) ;
+  if (fd == -1) return errno == EEXIST ;
+  close(fd) ;
+  return 1 ;
+}

@@ -1,0 +1,126 @@
+/* ISC license. */
+
+/* /proc/self/mountinfo: from text to mounts (proc(5), fs/proc_namespace.c:show_mountinfo). */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+size_t s4_unoctal (char *s, size_t len)
+{
+  size_t r = 0, w = 0 ;
+  while (r < len)
+  {
+    if (s[r] == '\\' && r + 3 < len && s[r+1] >= '0' && s[r+1] <= '3'
+     && s[r+2] >= '0' && s[r+2] <= '7' && s[r+3] >= '0' && s[r+3] <= '7')
+    {
+      s[w++] = (char)((s[r+1] - '0') << 6 | (s[r+2] - '0') << 3 | (s[r+3] - '0')) ;
+      r += 4 ;
+    }
+    else s[w++] = s[r++] ;
+  }
+  return w ;
+}
+
+ /* Cuts the next word off the line; 0 at its end. */
+
+static char *word (char **line)
+{
+  char *s = *line ;
+  char *end ;
+  if (!s || !*s) return 0 ;
+  end = strchr(s, ' ') ;
+  if (end) *end = 0 ;
+  *line = end ? end + 1 : 0 ;
+  return s ;
+}
+
+static char *name (char **line)
+{
+  char *s = word(line) ;
+  if (s) s[s4_unoctal(s, strlen(s))] = 0 ;
+  return s ;
+}
+
+ /* Whole words only: "ro,relatime" has it, "errors=remount-ro" has not. */
+
+static int has_option (char const *options, char const *option)
+{
+  size_t len = strlen(option) ;
+  for (;;)
+  {
+    size_t n = strcspn(options, ",") ;
+    if (n == len && !strncmp(options, option, n)) return 1 ;
+    if (!options[n]) return 0 ;
+    options += n + 1 ;
+  }
+}
+
+static int parse_line (char *line, s4_mount *m)
+{
+  char *s ;
+  size_t len ;
+  if (!(s = word(&line)) || !uint0_scan(s, &m->id)) return 0 ;
+  if (!(s = word(&line)) || !uint0_scan(s, &m->parent)) return 0 ;
+  if (!(s = word(&line)) || !(len = uint_scan(s, &m->major)) || s[len] != ':' || !uint0_scan(s + len + 1, &m->minor)) return 0 ;
+  if (!(m->root = name(&line)) || !(m->dir = name(&line)) || !word(&line)) return 0 ;
+  m->shared = 0 ;
+  for (;;)
+  {
+    if (!(s = word(&line))) return 0 ;
+    if (!strcmp(s, "-")) break ;
+    if (!strncmp(s, "shared:", 7)) m->shared = 1 ;
+  }
+  if (!(m->type = name(&line)) || !(m->source = name(&line))) return 0 ;
+  m->superoptions = line ? line : "" ;
+  m->readonly = has_option(m->superoptions, "ro") ;
+  return 1 ;
+}
+
+int s4_mountinfo_parse (stralloc *text, genalloc *mounts)
+{
+  size_t pos = 0 ;
+  mounts->len = 0 ;
+  if (!stralloc_0(text)) return 0 ;
+  text->len-- ;
+  while (pos < text->len)
+  {
+    char *line = text->s + pos ;
+    char *end = memchr(line, '\n', text->len - pos) ;
+    s4_mount m ;
+    pos = end ? (size_t)(end - text->s) + 1 : text->len ;
+    if (end) *end = 0 ;
+    if (parse_line(line, &m) && !genalloc_append(s4_mount, mounts, &m)) return 0 ;
+  }
+  return 1 ;
+}
+
+int s4_mounts_load (s4_mounts *ms)
+{
+  genalloc g = GENALLOC_ZERO ;
+  if (!s4_proc_read("self/mountinfo", &ms->text)) return 0 ;
+  if (!s4_mountinfo_parse(&ms->text, &g)) return 0 ;
+  free(ms->m) ;
+  ms->m = genalloc_s(s4_mount, &g) ;
+  ms->n = (unsigned int)genalloc_len(s4_mount, &g) ;
+  return 1 ;
+}
+
+int s4_mounts_find (s4_mounts const *ms, unsigned int id)
+{
+  for (unsigned int i = 0 ; i < ms->n ; i++)
+    if (ms->m[i].id == id) return (int)i ;
+  return -1 ;
+}
+
+ /* The initramfs is its own parent. */
+
+int s4_mounts_parent (s4_mounts const *ms, int i)
+{
+  return i < 0 || ms->m[i].parent == ms->m[i].id ? -1 : s4_mounts_find(ms, ms->m[i].parent) ;
+}

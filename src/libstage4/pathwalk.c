@@ -1,0 +1,128 @@
+/* ISC license. */
+
+/* A path, component by component and link by link, as the kernel walks it: to know all that it passes. */
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <skalibs/bytestr.h>
+#include <skalibs/djbunix.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+#define LINKS_MAX 40   /* path_resolution(7) */
+
+int s4_mount_id (int fd)
+{
+  static stralloc sa = STRALLOC_ZERO ;
+  char name[32] = "self/fdinfo/" ;
+  char const *line ;
+  unsigned int id ;
+  name[12 + uint_fmt(name + 12, (unsigned int)fd)] = 0 ;
+  if (!s4_proc_read(name, &sa)) return -1 ;
+  line = strstr(sa.s, "mnt_id:") ;
+  if (!line) return (errno = ENOSYS, -1) ;
+  line += 7 ;
+  line += strspn(line, " \t") ;
+  return uint_scan(line, &id) ? (int)id : (errno = ENOSYS, -1) ;
+}
+
+struct walk
+{
+  int fd ;            /* where we are */
+  stralloc done ;     /* the path to there, without links */
+  stralloc todo ;     /* what is still to be walked */
+  unsigned int links ;
+} ;
+
+ /* Takes the next component off todo; 0 at the end. */
+
+static int next_component (struct walk *w, stralloc *name)
+{
+  size_t slashes = strspn(w->todo.s, "/") ;
+  size_t len = strcspn(w->todo.s + slashes, "/") ;
+  if (!len || !stralloc_copyb(name, w->todo.s + slashes, len) || !stralloc_0(name)) return 0 ;
+  memmove(w->todo.s, w->todo.s + slashes + len, w->todo.len - slashes - len) ;
+  w->todo.len -= slashes + len ;
+  return 1 ;
+}
+
+static int go_to_root (struct walk *w)
+{
+  int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) ;
+  if (fd == -1) return 0 ;
+  if (w->fd >= 0) fd_close(w->fd) ;
+  w->fd = fd ;
+  w->done.len = 0 ;
+  return stralloc_0(&w->done) && (w->done.len--, 1) ;
+}
+
+static int follow (struct walk *w, int fd)
+{
+  stralloc target = STRALLOC_ZERO ;
+  ssize_t r ;
+  if (++w->links > LINKS_MAX) return (errno = ELOOP, 0) ;
+  if (!stralloc_ready(&target, 4097)) return 0 ;
+  r = readlinkat(fd, "", target.s, 4096) ;
+  if (r == -1) return 0 ;
+  target.len = (size_t)r ;
+  if (!stralloc_append(&target, '/') || !stralloc_insert(&w->todo, 0, &target)) return 0 ;
+  r = target.s[0] != '/' || go_to_root(w) ;
+  stralloc_free(&target) ;
+  return (int)r ;
+}
+
+static int enter (struct walk *w, int fd, char const *name)
+{
+  fd_close(w->fd) ;
+  w->fd = fd ;
+  if (!strcmp(name, ".")) return 1 ;
+  if (!strcmp(name, ".."))
+  {
+    w->done.len = byte_rchr(w->done.s, w->done.len, '/') ;
+    w->done.s[w->done.len] = 0 ;
+    return 1 ;
+  }
+  if (!stralloc_append(&w->done, '/') || !stralloc_cats(&w->done, name) || !stralloc_0(&w->done)) return 0 ;
+  w->done.len-- ;
+  return 1 ;
+}
+
+ /* One component further: the link itself is shown first, then what it leads to. */
+
+static int step (struct walk *w, char const *name, s4_walk_func *f, void *data)
+{
+  struct stat st ;
+  stralloc here = STRALLOC_ZERO ;
+  int r ;
+  int fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) ;
+  if (fd == -1) return 0 ;
+  if (fstatat(fd, "", &st, AT_EMPTY_PATH | AT_NO_AUTOMOUNT) == -1) return (fd_close(fd), 0) ;
+  if (!S_ISLNK(st.st_mode)) return enter(w, fd, name) && (errno = 0, f(w->fd, w->done.len ? w->done.s : "/", &st, data)) ;
+  r = stralloc_copy(&here, &w->done) && stralloc_append(&here, '/') && stralloc_cats(&here, name) && stralloc_0(&here)
+   && (errno = 0, f(fd, here.s, &st, data)) && follow(w, fd) ;
+  stralloc_free(&here) ;
+  fd_close(fd) ;
+  return r ;
+}
+
+int s4_path_walk (char const *path, s4_walk_func *f, void *data)
+{
+  struct walk w = { .fd = -1, .done = STRALLOC_ZERO, .todo = STRALLOC_ZERO } ;
+  stralloc name = STRALLOC_ZERO ;
+  struct stat st ;
+  int r = stralloc_cats(&w.todo, path) && stralloc_0(&w.todo) && go_to_root(&w)
+   && !fstat(w.fd, &st) && (errno = 0, f(w.fd, "/", &st, data)) ;
+  while (r && next_component(&w, &name)) r = step(&w, name.s, f, data) ;
+  if (w.fd >= 0) fd_close(w.fd) ;
+  stralloc_free(&name) ;
+  stralloc_free(&w.done) ;
+  stralloc_free(&w.todo) ;
+  return r ;
+}

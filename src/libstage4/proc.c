@@ -1,0 +1,109 @@
+/* ISC license. */
+
+/* /proc: found, read whole, written; and what it says of namespaces. */
+
+#include <skalibs/nonposix.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+
+#include <skalibs/allreadwrite.h>
+#include <skalibs/djbunix.h>
+#include <skalibs/stralloc.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+#define READ_SIZE 4096              /* seq_file gives no more at once */
+#define PROC_PID_INIT_INO 0xEFFFFFFCu /* of the initial pid namespace, include/linux/proc_ns.h */
+
+ /* A chain without /proc makes a procfs that is mounted nowhere. */
+
+int s4_proc (void)
+{
+  static int fd = -1 ;
+  struct statfs sf ;
+  if (fd >= 0) return fd ;
+  fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  if (fd >= 0 && !fstatfs(fd, &sf) && sf.f_type == PROC_SUPER_MAGIC) return fd ;
+  if (fd >= 0) fd_close(fd) ;
+  fd = s4_newfs("proc", (char const *const []){ 0 }) ;
+  if (fd == -1) errno = ENOENT ;
+  return fd ;
+}
+
+int s4_proc_read (char const *name, stralloc *sa)
+{
+  int proc = s4_proc() ;
+  int fd ;
+  ssize_t r ;
+  sa->len = 0 ;
+  if (proc == -1) return 0 ;
+  fd = openat(proc, name, O_RDONLY | O_CLOEXEC) ;
+  if (fd == -1) return 0 ;
+  do
+  {
+    if (!stralloc_readyplus(sa, READ_SIZE + 1)) { r = -1 ; break ; }
+    r = fd_read(fd, sa->s + sa->len, sa->a - sa->len - 1) ;
+    if (r > 0) sa->len += (size_t)r ;
+  }
+  while (r > 0) ;
+  fd_close(fd) ;
+  if (r == -1) return 0 ;
+  sa->s[sa->len] = 0 ;
+  return 1 ;
+}
+
+int s4_proc_write (char const *name, char const *value)
+{
+  size_t len = strlen(value) ;
+  int proc = s4_proc() ;
+  int fd = proc == -1 ? -1 : openat(proc, name, O_WRONLY | O_CLOEXEC) ;
+  ssize_t r ;
+  if (fd == -1) return 0 ;
+  r = fd_write(fd, value, len) ;
+  fd_close(fd) ;
+  return r == (ssize_t)len ;
+}
+
+int s4_processes (int (*f) (pid_t, void *), void *data)
+{
+  int proc = s4_proc() ;
+  int fd = proc == -1 ? -1 : openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  DIR *dir = fd == -1 ? 0 : fdopendir(fd) ;
+  int r = 1 ;
+  if (!dir) return -1 ;
+  for (;;)
+  {
+    struct dirent *d ;
+    unsigned int pid ;
+    errno = 0 ;
+    d = readdir(dir) ;
+    if (!d)
+    {
+      if (errno) r = -1 ;
+      break ;
+    }
+    if (uint0_scan(d->d_name, &pid) && !f((pid_t)pid, data))
+    {
+      r = 0 ;
+      break ;
+    }
+  }
+  closedir(dir) ;
+  return r ;
+}
+
+int s4_in_container (void)
+{
+  struct stat st ;
+  int proc = s4_proc() ;
+  return proc != -1 && !fstatat(proc, "self/ns/pid", &st, 0) && st.st_ino != PROC_PID_INIT_INO ;
+}

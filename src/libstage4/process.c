@@ -1,0 +1,66 @@
+/* ISC license. */
+
+/* One line of /proc/PID/stat (proc(5)). The name in it may contain anything, ')' and newlines included. */
+
+#include <string.h>
+
+#include <skalibs/bytestr.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+#define PF_KTHREAD 0x00200000u   /* include/linux/sched.h */
+
+ /* Fields are counted from 1 as in proc(5); the first one after the name is 3. Negative numbers count as 0. */
+
+enum { STATE = 3, PPID = 4, SESSION = 6, TTY = 7, FLAGS = 9, THREADS = 20, STARTTIME = 22 } ;
+
+static int field (char const *const *at, unsigned int n, uint64_t *u)
+{
+  *u = 0 ;
+  return at[n][0] == '-' || uint64_scan(at[n], u) ;
+}
+
+int s4_process_parse (char const *stat, size_t len, s4_process *p)
+{
+  char const *at[STARTTIME + 1] ;
+  size_t open = byte_chr(stat, len, '(') ;
+  size_t close = byte_rchr(stat, len, ')') ;
+  char text[512] ;
+  char *s = text ;
+  uint64_t pid, ppid, session, tty, flags, threads ;
+  if (close >= len || open >= close || close + 2 >= len || len - close - 2 >= sizeof text) return 0 ;
+  memcpy(text, stat + close + 2, len - close - 2) ;
+  text[len - close - 2] = 0 ;
+  for (unsigned int n = STATE ; n <= STARTTIME ; n++)
+  {
+    at[n] = s ;
+    s = strchr(s, ' ') ;
+    if (!s) return 0 ;
+    s++ ;
+  }
+  if (!uint64_scan(stat, &pid) || !pid || pid > INT32_MAX || !field(at, PPID, &ppid) || !field(at, SESSION, &session)
+   || !field(at, TTY, &tty) || !field(at, FLAGS, &flags) || !field(at, THREADS, &threads)
+   || !field(at, STARTTIME, &p->start)) return 0 ;
+  p->pid = (pid_t)pid ;
+  p->ppid = (pid_t)ppid ;
+  p->session = (pid_t)session ;
+  p->tty = (int)tty ;
+  p->kthread = !!(flags & PF_KTHREAD) ;
+  p->state = at[STATE][0] ;
+  p->dead = p->state == 'X' || p->state == 'x' || (p->state == 'Z' && threads <= 1) ;   /* a dead leader may have live threads */
+  len = close - open - 1 ;
+  if (len >= S4_COMM_MAX) len = S4_COMM_MAX - 1 ;
+  memcpy(p->comm, stat + open + 1, len) ;
+  p->comm[len] = 0 ;
+  return 1 ;
+}
+
+int s4_process_read (pid_t pid, s4_process *p)
+{
+  static stralloc sa = STRALLOC_ZERO ;
+  char name[PID_FMT + 6] ;
+  size_t m = pid_fmt(name, pid) ;
+  memcpy(name + m, "/stat", 6) ;
+  return s4_proc_read(name, &sa) && s4_process_parse(sa.s, sa.len, p) ;
+}

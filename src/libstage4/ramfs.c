@@ -1,0 +1,136 @@
+/* ISC license. */
+
+/* The shutdown ramfs as it is used: is it safe, whole and fresh, and what $PATH finds it. */
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <skalibs/djbunix.h>
+#include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
+#include <skalibs/unix-transactional.h>
+
+#include "stage4.h"
+
+ /* The answer of the child: how many files are stale, then what is wrong, if something is. */
+
+struct check
+{
+  int out ;
+  char const *dir ;
+  unsigned int stale ;
+  stralloc why ;
+} ;
+
+static int wrong (struct check *c, char const *what, char const *where)
+{
+  c->why.len = 0 ;
+  if (stralloc_cats(&c->why, what)) stralloc_cats(&c->why, where) ;
+  return 0 ;
+}
+
+ /* Nobody but root may write to the directory, or put another one in the place of a part of its path. */
+
+static int is_safe_step (int fd, char const *path, struct stat const *st, void *data)
+{
+  struct check *c = data ;
+  (void)fd ;
+  if (st->st_uid) return wrong(c, "not owned by root: ", path) ;
+  if (S_ISDIR(st->st_mode) && st->st_mode & (S_IWGRP | S_IWOTH) && (!(st->st_mode & S_ISVTX) || !strcmp(path, c->dir)))
+    return wrong(c, "others can write to ", path) ;
+  return 1 ;
+}
+
+static int is_as_listed (struct check *c, int root, s4_entry const *e)
+{
+  struct stat st ;
+  if (fstatat(root, e->dst, &st, AT_SYMLINK_NOFOLLOW) == -1) return wrong(c, "missing inside: ", e->dst) ;
+  if (e->type == 'l') return S_ISLNK(st.st_mode) || wrong(c, "not a symbolic link inside: ", e->dst) ;
+  if (e->type == 'd') return S_ISDIR(st.st_mode) || wrong(c, "not a directory inside: ", e->dst) ;
+  if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size) return wrong(c, "not whole inside: ", e->dst) ;
+  if (stat(e->src, &st) == -1 || (uint64_t)st.st_size != e->size || (uint64_t)st.st_mtime != e->mtime) c->stale++ ;
+  return 1 ;
+}
+
+static int is_whole (struct check *c, int root)
+{
+  stralloc text = STRALLOC_ZERO ;
+  genalloc entries = GENALLOC_ZERO ;
+  struct statvfs sf ;
+  if (fstatvfs(root, &sf) == -1 || sf.f_flag & ST_NOEXEC) return wrong(c, "mounted noexec: ", c->dir) ;
+  if (!openslurpclose_at(root, S4_MANIFEST, &text)) return wrong(c, "no " S4_MANIFEST " in ", c->dir) ;
+  if (!s4_manifest_parse(&text, &entries)) return wrong(c, S4_MANIFEST " is torn in ", c->dir) ;
+  for (size_t i = 0 ; i < genalloc_len(s4_entry, &entries) ; i++)
+    if (!is_as_listed(c, root, genalloc_s(s4_entry, &entries) + i)) return 0 ;
+  return 1 ;
+}
+
+static int check (int out, void *data)
+{
+  struct check *c = data ;
+  int root = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  int e ;
+  if (root == -1) wrong(c, "no such directory: ", c->dir) ;
+  else if (s4_path_walk(c->dir, &is_safe_step, c)) is_whole(c, root) ;
+  else if (!c->why.len) wrong(c, "unable to walk to ", c->dir) ;
+  e = s4_answer(out, &c->stale, sizeof c->stale) ;
+  return e ? e : s4_answer(out, c->why.s, c->why.len) ;
+}
+
+int s4_ramfs_check (char const *dir, s4_ms timeout, stralloc *why, unsigned int *stale)
+{
+  struct check c = { .dir = dir, .why = STRALLOC_ZERO } ;
+  stralloc answer = STRALLOC_ZERO ;
+  why->len = 0 ;
+  if (!s4_ask(&check, &c, timeout, &answer) || answer.len < sizeof *stale)
+  {
+    stralloc_cats(why, "unable to look at it in time") ;
+    stralloc_0(why) ;
+    return 0 ;
+  }
+  memcpy(stale, answer.s, sizeof *stale) ;
+  if (answer.len == sizeof *stale) return 1 ;
+  stralloc_catb(why, answer.s + sizeof *stale, answer.len - sizeof *stale) ;
+  stralloc_0(why) ;
+  return 0 ;
+}
+
+static int add_dir (stralloc *out, char const *prefix, char const *dir, size_t len)
+{
+  return (!out->len || stralloc_append(out, ':')) && stralloc_cats(out, prefix) && stralloc_catb(out, dir, len) ;
+}
+
+int s4_path_inside (stralloc *out, char const *path, char const *root)
+{
+  char const *s = path ;
+  out->len = 0 ;
+  for (;;)
+  {
+    size_t len = strcspn(s, ":") ;
+    if (*s == '/' && !add_dir(out, root, s, len)) return 0 ;
+    if (!s[len]) break ;
+    s += len + 1 ;
+  }
+  return add_dir(out, "", path, strlen(path)) && stralloc_0(out) ;
+}
+
+int s4_path_pivoted (stralloc *out, char const *path, char const *root)
+{
+  size_t rootlen = strlen(root) ;
+  char const *s = path ;
+  out->len = 0 ;
+  for (;;)
+  {
+    size_t len = strcspn(s, ":") ;
+    if (len > rootlen && !strncmp(s, root, rootlen) && s[rootlen] == '/' && !add_dir(out, "", s + rootlen, len - rootlen)) return 0 ;
+    if (!s[len]) break ;
+    s += len + 1 ;
+  }
+  return (out->len || stralloc_cats(out, path)) && stralloc_0(out) ;
+}

@@ -1,0 +1,193 @@
+/* ISC license. */
+
+/*
+  Reports: one line, one write(2), so that it is one record in /dev/kmsg and never mixed with another's.
+  A reader that has gone to sleep (a full pipe, a stopped terminal) costs 100 ms a line and a second in
+  all; after that second the kernel log gets the lines instead, or nobody.
+*/
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <skalibs/djbunix.h>
+#include <skalibs/sig.h>
+#include <skalibs/strerr.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+#define LINE_PATIENCE 100
+#define ALL_PATIENCE 1000
+#define WORD_MAX 400        /* a word longer than this loses its middle, so that what follows it can be read */
+
+char const *s4_num_fmt (char *buf, int64_t n)
+{
+  buf[int64_fmt(buf, n)] = 0 ;
+  return buf ;
+}
+
+ /* Appends a word to the line, escaped as the kernel escapes names in mountinfo, cut to fit. */
+
+static size_t add_word (char *buf, size_t len, char const *s, size_t skip, size_t skipped)
+{
+  size_t i = 0 ;
+  for (; s[i] ; i++)
+  {
+    unsigned char c = (unsigned char)s[i] ;
+    int odd = c < 32 || c == 127 || c == '\\' ;
+    if (skipped && i == skip)
+    {
+      if (len + 3 > S4_LINE_MAX - 4) break ;
+      memcpy(buf + len, "...", 3) ;
+      len += 3 ;
+      i += skipped - 1 ;
+      continue ;
+    }
+    if (len + (odd ? 4 : 1) > S4_LINE_MAX - 4) break ;   /* room for "...\n" */
+    if (odd)
+    {
+      buf[len++] = '\\' ;
+      buf[len++] = (char)('0' + (c >> 6)) ;
+      buf[len++] = (char)('0' + (c >> 3 & 7)) ;
+      buf[len++] = (char)('0' + (c & 7)) ;
+    }
+    else buf[len++] = (char)c ;
+  }
+  if (s[i])
+  {
+    memcpy(buf + len, "...", 3) ;
+    len += 3 ;
+  }
+  return len ;
+}
+
+size_t s4_line (char *buf, char const *const *s, size_t n, size_t clean)
+{
+  size_t len = 0 ;
+  size_t i = 0 ;
+  for (; i < n && len < S4_LINE_MAX - 4 ; i++)
+  {
+    size_t m = s[i] ? strlen(s[i]) : 0 ;
+    if (!m) continue ;
+    if (i < clean || m <= WORD_MAX) len = add_word(buf, len, s[i], 0, 0) ;
+    else len = add_word(buf, len, s[i], WORD_MAX / 2, m - WORD_MAX) ;
+  }
+  buf[len++] = '\n' ;
+  return len ;
+}
+
+static void wake (int sig)
+{
+  (void)sig ;   /* only there to interrupt write(2) */
+}
+
+ /* A terminal that poll(2) calls writable can still block within write(2): a timer ends that. */
+
+static ssize_t write_interruptibly (int fd, char const *s, size_t n)
+{
+  struct itimerval const tick = { { 0, LINE_PATIENCE * 1000 }, { 0, LINE_PATIENCE * 1000 } } ;
+  struct itimerval const off = { { 0, 0 }, { 0, 0 } } ;
+  struct sigaction sa = { .sa_handler = &wake }, old ;
+  ssize_t r ;
+  sigaction(SIGALRM, &sa, &old) ;
+  sig_unblock(SIGALRM) ;
+  setitimer(ITIMER_REAL, &tick, 0) ;
+  r = write(fd, s, n) ;
+  setitimer(ITIMER_REAL, &off, 0) ;
+  sigaction(SIGALRM, &old, 0) ;
+  return r ;
+}
+
+ /* A file can lie on a frozen or dead file system, where write(2) sleeps without hearing signals. */
+
+static ssize_t write_in_child (int fd, char const *s, size_t n)
+{
+  s4_ms const limit = s4_now() + LINE_PATIENCE ;
+  int wstat ;
+  pid_t pid = fork() ;
+  if (pid == -1) return -1 ;
+  if (!pid) _exit(write(fd, s, n) != (ssize_t)n) ;
+  for (;;)
+  {
+    pid_t r = waitpid(pid, &wstat, WNOHANG) ;
+    if (r == pid) return WIFEXITED(wstat) && !WEXITSTATUS(wstat) ? (ssize_t)n : -1 ;
+    if (r == -1 && errno != EINTR) return -1 ;
+    if (s4_now() >= limit) break ;
+    poll(0, 0, 1) ;
+  }
+  errno = EAGAIN ;
+  return -1 ;
+}
+
+static void give_up_on (int fd)
+{
+  int kmsg = open("/dev/kmsg", O_WRONLY | O_NOCTTY | O_CLOEXEC) ;
+  if (kmsg == -1) kmsg = open("/dev/null", O_WRONLY | O_CLOEXEC) ;
+  if (kmsg == -1) return ;
+  dup2(kmsg, fd) ;
+  close(kmsg) ;
+}
+
+static void emit (int fd, char const *s, size_t n)
+{
+  static s4_ms waited = 0 ;
+  struct pollfd x = { .fd = fd, .events = POLLOUT } ;
+  struct stat st ;
+  s4_ms start = s4_now() ;
+  ssize_t r ;
+  if (!fstat(fd, &st) && S_ISREG(st.st_mode)) r = write_in_child(fd, s, n) ;
+  else
+  {
+    s4_ms patience = ALL_PATIENCE - waited < LINE_PATIENCE ? ALL_PATIENCE - waited : LINE_PATIENCE ;
+    int p ;
+    do p = poll(&x, 1, patience > 0 ? (int)patience : 0) ; while (p == -1 && errno == EINTR && s4_now() < start + patience) ;
+    r = p == 1 ? write_interruptibly(fd, s, n) : (errno = EAGAIN, -1) ;
+  }
+  if (r != (ssize_t)n)
+  {
+    waited += s4_now() - start ;
+    if (waited >= ALL_PATIENCE)
+    {
+      give_up_on(fd) ;
+      waited = 0 ;
+    }
+  }
+}
+
+static unsigned int const needed_verbosity[] = { [S4_FATAL] = 0, [S4_WARNING] = 1, [S4_INFO] = 1, [S4_VERBOSE] = 2, [S4_TRACE] = 3 } ;
+static char const *const level_name[] =
+  { [S4_FATAL] = ": fatal: ", [S4_WARNING] = ": warning: ", [S4_INFO] = ": info: ", [S4_VERBOSE] = ": info: ", [S4_TRACE] = ": tracing: " } ;
+
+void s4_report (enum s4_level_e level, int err, char const *const *s, size_t n)
+{
+  char buf[S4_LINE_MAX] ;
+  char const *v[n + 4] ;
+  int e = errno ;
+  if (s4.verbosity < needed_verbosity[level]) return ;
+  v[0] = PROG ;
+  v[1] = level_name[level] ;
+  memcpy(v + 2, s, n * sizeof(char const *)) ;
+  n += 2 ;
+  if (err)
+  {
+    v[n++] = ": " ;
+    v[n++] = strerror(err) ;
+  }
+  emit(2, buf, s4_line(buf, v, n, 2)) ;
+  errno = e ;
+}
+
+void s4_plan (char const *const *s, size_t n)
+{
+  char buf[S4_LINE_MAX] ;
+  emit(1, buf, s4_line(buf, s, n, 0)) ;
+}

@@ -1,0 +1,141 @@
+/* ISC license. */
+
+/* The step: the way of every program from its command line to the next program of the chain. */
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <skalibs/strerr.h>
+#include <skalibs/types.h>
+
+#include <execline/execline.h>
+
+#include "stage4.h"
+
+#define COMMON_OPTIONS_MAX 64
+
+static char const *usage ;
+static unsigned int flags ;
+static char const *walk_mode ;   /* $STAGE4_WALK */
+
+void s4_step_init (char const *prog, char const *usagestring, unsigned int f, char const **argv, char const *const *envp)
+{
+  unsigned int pid ;
+  PROG = prog ;
+  usage = usagestring ;
+  flags = f ;
+  s4.marker = (char *)argv[0] ;
+  s4_chain_read(envp, !!(f & S4_FINISHES)) ;
+   /* The pid makes a variable that somebody inherits by mistake harmless. */
+  walk_mode = s4_getenv("STAGE4_WALK") ;
+  s4.walking = walk_mode && uint0_scan(walk_mode, &pid) && pid == (unsigned int)getpid() ;
+}
+
+int s4_step_getopt (int argc, char const *const *argv, char const *opts, subgetopt *l)
+{
+  char all[COMMON_OPTIONS_MAX] = "v:" ;
+  strcat(all, flags & S4_DESTROYS ? "fn" : flags & S4_PLANS ? "n" : "") ;
+  strcat(all, opts) ;
+  for (;;)
+  {
+    int opt = subgetopt_r(argc, argv, all, l) ;
+    switch (opt)
+    {
+      case 'v' :
+        if (!uint0_scan(l->arg, &s4.verbosity) || s4.verbosity > 3) s4_step_badarg("verbosity", l->arg) ;
+        continue ;
+      case 'n' :
+        if (flags & (S4_DESTROYS | S4_PLANS)) { s4.dryrun = 1 ; continue ; }
+        return opt ;
+      case 'f' :
+        if (flags & S4_DESTROYS) { s4.force = 1 ; continue ; }
+        return opt ;
+      case '?' :
+        s4_step_usage() ;
+      default : return opt ;
+    }
+  }
+}
+
+void s4_step_usage (void)
+{
+  s4_fatal("usage: ", usage) ;
+  s4_step_giveup(S4_USAGE) ;
+}
+
+void s4_step_badarg (char const *what, char const *arg)
+{
+  s4_fatal("invalid ", what, ": ", arg) ;
+  s4_step_giveup(S4_USAGE) ;
+}
+
+void s4_step_refuse (char const *why)
+{
+  s4_fatal(why) ;
+  s4_step_giveup(S4_USAGE) ;
+}
+
+s4_ms s4_step_time (char const *arg, int zero)
+{
+  s4_ms t ;
+  if (!s4_ms_scan(arg, &t)) s4_step_badarg("time (like 1500, 1500ms or 10s)", arg) ;
+  if (!t && !zero) s4_step_badarg("time (0 makes no sense here)", arg) ;
+  return t ;
+}
+
+char const **s4_step_block (int argc, char const **argv)
+{
+  int len = el_semicolon(argv) ;
+  if (!len || len >= argc)
+  {
+    s4_fatal(len ? "unterminated block" : "empty block") ;
+    s4_step_giveup(S4_USAGE) ;
+  }
+  argv[len] = 0 ;
+  return argv + len + 1 ;
+}
+
+static void walk_block (char const *const *block)
+{
+  if (!s4_walk(block, 5000)) _exit(S4_USAGE) ;
+}
+
+void s4_step_checked (char const *const *next, char const *const *block)
+{
+  if (s4.walking)
+  {
+    if (block) walk_block(block) ;
+    s4_walk_on(next) ;
+  }
+  if (flags & S4_DESTROYS && !s4.pid && !s4.force && !s4.dryrun)
+  {
+    s4_fatal("this destroys: only in a chain that stage4-begin has begun, or with -f") ;
+    s4_step_giveup(S4_USAGE) ;
+  }
+}
+
+void s4_step_next (char const *const *next, int code)
+{
+  char fmt[UINT_FMT] ;
+  if (s4.dryrun) _exit(code) ;
+  if (!next[0])
+  {
+    if (getpid() != 1 || s4.container) _exit(code) ;
+    s4_fatal("this is pid 1, and nothing to execute into") ;
+    s4_step_giveup(code) ;
+  }
+  fmt[uint_fmt(fmt, (unsigned int)code)] = 0 ;
+  if (!s4_setenv("?", fmt)) s4_warnsys("unable to set ? in the environment") ;
+  s4_exec(next) ;
+  s4_fatalsys("unable to execute ", next[0]) ;
+  s4_step_giveup(errno == ENOENT ? 127 : 126) ;
+}
+
+void s4_step_giveup (int code)
+{
+  if (!s4.walking && !s4.dryrun && (getpid() == s4.pid || getpid() == 1)) s4_lastresort(code) ;
+  _exit(code) ;
+}

@@ -1,0 +1,53 @@
+/* ISC license. */
+
+/* /proc/swaps: from text to swaps. The name is padded with spaces, then comes the type (mm/swapfile.c:swap_show). */
+
+#include <string.h>
+
+#include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+static int parse_line (char *line, s4_swap *sw)
+{
+  size_t len = strcspn(line, " \t") ;
+  char *s = line + len ;
+  if (!line[len] || !len) return 0 ;
+  s += strspn(s, " \t") ;
+  sw->isfile = !strncmp(s, "file", 4) ;
+  s += strcspn(s, " \t") ;
+  s += strspn(s, " \t") ;
+  len = uint64_scan(s, &sw->size) ;
+  if (!len) return 0 ;
+  s += len ;
+  s += strspn(s, " \t") ;
+  if (!uint64_scan(s, &sw->used)) return 0 ;
+  line[s4_unoctal(line, strcspn(line, " \t"))] = 0 ;
+  sw->path = line ;
+  return 1 ;
+}
+
+int s4_swaps_parse (stralloc *text, genalloc *swaps)
+{
+  size_t pos = 0 ;
+  swaps->len = 0 ;
+  if (!stralloc_0(text)) return 0 ;
+  text->len-- ;
+  while (pos < text->len)
+  {
+    char *line = text->s + pos ;
+    char *end = memchr(line, '\n', text->len - pos) ;
+    s4_swap sw ;
+    if (end) *end = 0 ;
+    if (pos && parse_line(line, &sw) && !genalloc_append(s4_swap, swaps, &sw)) return 0 ;   /* the first line is a heading */
+    pos = end ? (size_t)(end - text->s) + 1 : text->len ;
+  }
+  return 1 ;
+}
+
+int s4_swaps_load (stralloc *text, genalloc *swaps)
+{
+  return s4_proc_read("swaps", text) && s4_swaps_parse(text, swaps) ;
+}

@@ -1,0 +1,242 @@
+/* ISC license. */
+
+/*
+  The worker. One child walks through all tasks, so that thousands of quick ones cost one fork. The parent
+  only watches the board that both share: when every worker has stood on its task for a while, as many
+  again are started beside them; a task without progress is abandoned at its limit, and its worker with it.
+*/
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <skalibs/allreadwrite.h>
+#include <skalibs/djbunix.h>
+#include <skalibs/genalloc.h>
+
+#include "stage4.h"
+
+#define STALL 100     /* a worker that has been on one task for so long gets company */
+#define REPORT 1000
+
+struct watch   /* what the parent knows of a task */
+{
+  uint64_t seen ;   /* its progress, last time */
+  s4_ms moved ;     /* when that was new */
+  s4_ms said ;      /* when it was reported */
+} ;
+
+struct board
+{
+  s4_job const *job ;
+  s4_task *tasks ;
+  struct watch *watch ;
+  genalloc workers ;       /* pid_t */
+  genalloc pollfds ;       /* struct pollfd, one per worker: its pidfd */
+  unsigned int doing, stalled, startable ;
+} ;
+
+static int32_t state_of (s4_task const *t)
+{
+  return __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) ;
+}
+
+static int turn (s4_task *t, int32_t from, int32_t to)
+{
+  return __atomic_compare_exchange_n(&t->state, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ;
+}
+
+static int may_begin (struct board *b, unsigned int i)
+{
+  return state_of(b->tasks + i) == S4_TODO && (!b->job->ready || b->job->ready(i, b->tasks, b->job->data)) ;
+}
+
+static void work_through (struct board *b)
+{
+  int32_t const self = getpid() ;
+  for (unsigned int i = 0 ; i < b->job->n ; i++)
+  {
+    s4_task *t = b->tasks + i ;
+    if (!may_begin(b, i) || !turn(t, S4_TODO, self)) continue ;
+    t->began = s4_now() ;
+    t->err = b->job->run(i, b->job->data) ;
+    t->ended = s4_now() ;
+    turn(t, self, S4_FINISHED) ;
+  }
+}
+
+static int worker_start (struct board *b)
+{
+  struct pollfd x = { .events = POLLIN } ;
+  pid_t pid ;
+  if (!genalloc_readyplus(pid_t, &b->workers, 1) || !genalloc_readyplus(struct pollfd, &b->pollfds, 1)) return 0 ;
+  pid = s4_fork(-1, b->job->oom) ;
+  if (pid == -1) return 0 ;
+  if (!pid)
+  {
+    work_through(b) ;
+    _exit(0) ;
+  }
+  x.fd = s4_pidfd(pid) ;
+  genalloc_append(pid_t, &b->workers, &pid) ;
+  genalloc_append(struct pollfd, &b->pollfds, &x) ;
+  return 1 ;
+}
+
+static void worker_forget (struct board *b, size_t k)
+{
+  pid_t *w = genalloc_s(pid_t, &b->workers) ;
+  struct pollfd *x = genalloc_s(struct pollfd, &b->pollfds) ;
+  size_t last = genalloc_len(pid_t, &b->workers) - 1 ;
+  if (x[k].fd >= 0) close(x[k].fd) ;
+  w[k] = w[last] ;
+  x[k] = x[last] ;
+  genalloc_setlen(pid_t, &b->workers, last) ;
+  genalloc_setlen(struct pollfd, &b->pollfds, last) ;
+}
+
+static void workers_collect (struct board *b)
+{
+  for (size_t k = genalloc_len(pid_t, &b->workers) ; k-- ; )
+  {
+    pid_t pid = genalloc_s(pid_t, &b->workers)[k] ;
+    int wstat ;
+    if (!s4_wait(pid, 0, &wstat)) continue ;
+    worker_forget(b, k) ;
+    if (WIFEXITED(wstat)) continue ;
+    for (unsigned int i = 0 ; i < b->job->n ; i++)
+      if (turn(b->tasks + i, pid, S4_FINISHED)) b->tasks[i].err = EOWNERDEAD ;
+  }
+}
+
+static void abandon (struct board *b, unsigned int i)
+{
+  pid_t owner = state_of(b->tasks + i) ;
+  if (owner <= 0 || !turn(b->tasks + i, owner, S4_ABANDONED)) return ;
+  b->tasks[i].ended = s4_now() ;
+  kill(owner, SIGKILL) ;   /* ends it if it sleeps killably, as on NFS and FUSE */
+  for (size_t k = genalloc_len(pid_t, &b->workers) ; k-- ; )
+    if (genalloc_s(pid_t, &b->workers)[k] == owner) worker_forget(b, k) ;
+}
+
+static void watch_task (struct board *b, unsigned int i, s4_ms now)
+{
+  struct watch *w = b->watch + i ;
+  s4_ms began = b->tasks[i].began ;
+  uint64_t progress ;
+  b->doing++ ;
+  if (!began || now - began < STALL) return ;
+  b->stalled++ ;
+  if (!w->moved) w->moved = w->said = began ;
+  progress = b->job->progress ? b->job->progress(i, b->job->data) : 0 ;
+  if (progress != w->seen)
+  {
+    w->seen = progress ;
+    w->moved = now ;
+  }
+  if (b->job->slow && now - w->said >= REPORT)
+  {
+    w->said = now ;
+    b->job->slow(i, now - began, b->job->data) ;
+  }
+  if (now >= s4_budget_limit(&s4.budget, w->moved, b->job->timeout)) abandon(b, i) ;
+}
+
+static void watch_all (struct board *b)
+{
+  s4_ms now = s4_now() ;
+  b->doing = b->stalled = b->startable = 0 ;
+  for (unsigned int i = 0 ; i < b->job->n ; i++)
+  {
+    if (state_of(b->tasks + i) > 0) watch_task(b, i, now) ;
+    else if (may_begin(b, i)) b->startable++ ;
+  }
+}
+
+ /* Twice as many each time: no matter how many tasks hang, they are soon waited for side by side. */
+
+static int workers_add (struct board *b)
+{
+  size_t live = genalloc_len(pid_t, &b->workers) ;
+  size_t more = live ? live : 1 ;
+  if (live > b->stalled || !b->startable) return 1 ;
+  if (more > b->startable) more = b->startable ;
+  while (more--) if (!worker_start(b)) return !!live ;
+  return 1 ;
+}
+
+s4_task const *s4_work (s4_job const *job)
+{
+  struct board b = { .job = job, .workers = GENALLOC_ZERO, .pollfds = GENALLOC_ZERO } ;
+  genalloc watch = GENALLOC_ZERO ;
+  b.tasks = mmap(0, (job->n + 1) * sizeof(s4_task), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) ;
+  if (b.tasks == MAP_FAILED) return 0 ;
+  if (!genalloc_ready(struct watch, &watch, job->n + 1)) return 0 ;
+  b.watch = genalloc_s(struct watch, &watch) ;
+  memset(b.watch, 0, (job->n + 1) * sizeof(struct watch)) ;
+  for (;;)
+  {
+    workers_collect(&b) ;
+    watch_all(&b) ;
+    if (!b.doing && !b.startable) break ;
+    if (!workers_add(&b)) return 0 ;
+    s4_poll(genalloc_s(struct pollfd, &b.pollfds), (unsigned int)genalloc_len(struct pollfd, &b.pollfds), s4_now() + STALL) ;
+  }
+  while (genalloc_len(pid_t, &b.workers)) worker_forget(&b, 0) ;
+  return b.tasks ;
+}
+
+int s4_answer (int fd, void const *s, size_t n)
+{
+  return allwrite(fd, s, n) == n ? 0 : errno ;
+}
+
+static void hear (int fd, pid_t pid, s4_ms limit, stralloc *answer, int *wstat, int *complete)
+{
+  struct pollfd x = { .fd = fd, .events = POLLIN } ;
+  while (s4_poll(&x, 1, limit) > 0)
+  {
+    ssize_t r ;
+    if (!stralloc_readyplus(answer, 4096)) break ;
+    r = fd_read(fd, answer->s + answer->len, 4096) ;
+    if (r > 0) answer->len += (size_t)r ;
+    else
+    {
+      *complete = !r && s4_wait(pid, limit, wstat) ;
+      return ;
+    }
+  }
+}
+
+int s4_ask (int (*f) (int, void *), void *data, s4_ms timeout, stralloc *answer)
+{
+  s4_ms limit = s4_limit(timeout) ;
+  int p[2] ;
+  int wstat = 0, complete = 0 ;
+  pid_t pid ;
+  answer->len = 0 ;
+  if (pipecoe(p) == -1) return 0 ;
+  pid = s4_fork(p[1], 0) ;
+  if (pid == -1)
+  {
+    fd_close(p[0]) ;
+    fd_close(p[1]) ;
+    return 0 ;
+  }
+  if (!pid) _exit(f(p[1], data) & 255) ;
+  fd_close(p[1]) ;
+  hear(p[0], pid, limit, answer, &wstat, &complete) ;
+  fd_close(p[0]) ;
+  if (!complete)
+  {
+    kill(pid, SIGKILL) ;
+    return (errno = ETIMEDOUT, 0) ;
+  }
+  if (!WIFEXITED(wstat)) return (errno = EOWNERDEAD, 0) ;
+  return WEXITSTATUS(wstat) ? (errno = WEXITSTATUS(wstat), 0) : 1 ;
+}

@@ -1,0 +1,229 @@
+/* ISC license. */
+
+/* stage4-swapoff: switches off the swap that keeps a file or a device busy. */
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <skalibs/genalloc.h>
+#include <skalibs/sgetopt.h>
+
+#include "stage4.h"
+
+#define USAGE "stage4-swapoff [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] [ -A ] prog..."
+#define LOOK_TIMEOUT 1000
+#define VICTIM_OOM 1000   /* if the content doesn't fit into memory, the kernel ends the child that asked, and nobody else */
+
+struct plan
+{
+  stralloc text ;
+  genalloc swaps ;          /* s4_swap, all of them */
+  genalloc which ;          /* unsigned int: those that go */
+  char const **reason ;     /* of each swap: why it goes, or stays */
+  int all ;
+} ;
+
+ /* --- what keeps what busy; in a child, because the names lie on file systems --- */
+
+#define PINS_NOTHING "a partition pins nothing"
+
+static int sysfile_says (unsigned int major, unsigned int minor, char const *file, stralloc *text)
+{
+  stralloc path = STRALLOC_ZERO ;
+  int r = stralloc_cats(&path, "/sys/dev/block/") && stralloc_cats(&path, S4_NUM(major)) && stralloc_cats(&path, ":")
+   && stralloc_cats(&path, S4_NUM(minor)) && stralloc_cats(&path, file) && stralloc_0(&path) && s4_sys_read(path.s, text) ;
+  stralloc_free(&path) ;
+  return r ;
+}
+
+ /* f: file, d: dm, l: loop, m: md, z: zram on a device, r: plain zram, p: plain partition, ?: the name leads nowhere */
+
+static char kind_of (s4_swap const *sw, stralloc *text)
+{
+  struct stat st ;
+  unsigned int major, minor ;
+  if (sw->isfile) return 'f' ;
+  if (stat(sw->path, &st) == -1 || !S_ISBLK(st.st_mode)) return '?' ;
+  major = major(st.st_rdev) ;
+  minor = minor(st.st_rdev) ;
+  if (sysfile_says(major, minor, "/dm/name", text)) return 'd' ;
+  if (sysfile_says(major, minor, "/loop/backing_file", text) || sysfile_says(major, minor, "/../loop/backing_file", text)) return 'l' ;
+  if (sysfile_says(major, minor, "/md/array_state", text) || sysfile_says(major, minor, "/../md/array_state", text)) return 'm' ;
+  if (sysfile_says(major, minor, "/backing_dev", text)) return strcmp(text->s, "none") ? 'z' : 'r' ;
+  if (sysfile_says(major, minor, "/disksize", text)) return 'r' ;
+  return 'p' ;
+}
+
+static int look (int fd, void *data)
+{
+  struct plan *p = data ;
+  stralloc text = STRALLOC_ZERO ;
+  for (size_t i = 0 ; i < genalloc_len(s4_swap, &p->swaps) ; i++)
+  {
+    char kind = kind_of(genalloc_s(s4_swap, &p->swaps) + i, &text) ;
+    int e = s4_answer(fd, &kind, 1) ;
+    if (e) return e ;
+  }
+  return 0 ;
+}
+
+static char const *reason_for (char kind, int *goes)
+{
+  *goes = 1 ;
+  switch (kind)
+  {
+    case 'f' : return "a file keeps its file system busy" ;
+    case 'd' : return "keeps a device-mapper device busy" ;
+    case 'l' : return "keeps a loop device busy" ;
+    case 'm' : return "keeps a RAID array busy" ;
+    case 'z' : return "zram with a backing device" ;
+    case 'p' : *goes = 0 ; return PINS_NOTHING ;
+    case 'r' : *goes = 0 ; return "zram pins nothing" ;
+    default : return "can't be looked at" ;
+  }
+}
+
+static int plan_make (struct plan *p)
+{
+  stralloc kinds = STRALLOC_ZERO ;
+  genalloc reasons = GENALLOC_ZERO ;
+  unsigned int n ;
+  if (!s4_swaps_load(&p->text, &p->swaps)) return errno == ENOENT ;   /* a kernel without swap */
+  n = (unsigned int)genalloc_len(s4_swap, &p->swaps) ;
+  if (!n) return 1 ;
+  s4_ask(&look, p, LOOK_TIMEOUT, &kinds) ;   /* what isn't answered can't be looked at, so it goes */
+  if (!genalloc_ready(char const *, &reasons, n)) return 0 ;
+  p->reason = genalloc_s(char const *, &reasons) ;
+  for (unsigned int i = 0 ; i < n ; i++)
+  {
+    int goes ;
+    p->reason[i] = reason_for(i < kinds.len ? kinds.s[i] : '?', &goes) ;
+    if (p->all && !goes) p->reason[i] = "all were asked for" ;
+    if ((goes || p->all) && !genalloc_append(unsigned int, &p->which, &i)) return 0 ;
+  }
+  return 1 ;
+}
+
+static s4_swap const *nth (struct plan const *p, unsigned int k)
+{
+  return genalloc_s(s4_swap, &p->swaps) + genalloc_s(unsigned int, &p->which)[k] ;
+}
+
+ /* --- the job --- */
+
+static int run_swapoff (unsigned int k, void *data)
+{
+  static char const deleted[] = " (deleted)" ;
+  s4_swap const *sw = nth(data, k) ;
+  size_t len = strlen(sw->path) ;
+  stralloc name = STRALLOC_ZERO ;
+  if (!swapoff(sw->path)) return 0 ;
+  if (errno != ENOENT || len < sizeof deleted || strcmp(sw->path + len + 1 - sizeof deleted, deleted)) return errno ;
+   /* Such a name may be what the kernel says of a node that was removed, and made anew. */
+  if (!stralloc_catb(&name, sw->path, len + 1 - sizeof deleted) || !stralloc_0(&name)) return ENOMEM ;
+  return swapoff(name.s) == -1 ? errno : 0 ;
+}
+
+static uint64_t used_now (unsigned int k, void *data)
+{
+  static stralloc text = STRALLOC_ZERO ;
+  static genalloc swaps = GENALLOC_ZERO ;
+  char const *path = nth(data, k)->path ;
+  if (!s4_swaps_load(&text, &swaps)) return 0 ;
+  for (size_t i = 0 ; i < genalloc_len(s4_swap, &swaps) ; i++)
+    if (!strcmp(genalloc_s(s4_swap, &swaps)[i].path, path)) return genalloc_s(s4_swap, &swaps)[i].used ;
+  return 0 ;
+}
+
+static void say_slow (unsigned int k, s4_ms waited, void *data)
+{
+  s4_info("still switching off ", nth(data, k)->path, ", ", S4_MS(waited), ", ", S4_NUM((int64_t)used_now(k, data)), " KiB to go") ;
+}
+
+static int report_swaps (struct plan const *p, s4_task const *t, unsigned int n)
+{
+  int late = 0 ;
+  unsigned int left = 0 ;
+  for (unsigned int k = 0 ; k < n ; k++)
+  {
+    char const *path = nth(p, k)->path ;
+    if (t[k].state == S4_FINISHED && !t[k].err)
+    {
+      s4_verbose("switched off ", path, ", ", S4_MS(t[k].ended - t[k].began)) ;
+      continue ;
+    }
+    left++ ;
+    if (t[k].state == S4_ABANDONED)
+    {
+      late = 1 ;
+      s4_warn("gave up switching off ", path, " after ", S4_MS(t[k].ended - t[k].began)) ;
+    }
+    else if (t[k].err == EOWNERDEAD) s4_warn("unable to switch off ", path, ": its content does not fit into memory") ;
+    else s4_warnerr(t[k].err, "unable to switch off ", path) ;
+  }
+  s4_info("switched off ", S4_NUM(n - left), " of ", S4_NUM(n), " swaps that keep something busy") ;
+  return !left ? S4_DONE : late ? S4_LATE : S4_LEFT ;
+}
+
+static int switch_off (struct plan *p, s4_ms timeout)
+{
+  unsigned int n = (unsigned int)genalloc_len(unsigned int, &p->which) ;
+  s4_job const job = { .n = n, .timeout = timeout, .oom = VICTIM_OOM, .run = &run_swapoff, .progress = &used_now, .slow = &say_slow, .data = p } ;
+  s4_task const *t ;
+  if (!n) return S4_DONE ;
+  t = s4_work(&job) ;
+  if (t) return report_swaps(p, t, n) ;
+  s4_warnsys("unable to start a worker") ;
+  return S4_NOTSTARTED ;
+}
+
+static int show_plan (struct plan const *p)
+{
+  for (unsigned int i = 0 ; i < genalloc_len(s4_swap, &p->swaps) ; i++)
+  {
+    int goes = 0 ;
+    for (size_t k = 0 ; k < genalloc_len(unsigned int, &p->which) ; k++) goes |= genalloc_s(unsigned int, &p->which)[k] == i ;
+    s4_planline(goes ? "switch off " : "leave ", genalloc_s(s4_swap, &p->swaps)[i].path, ": ", p->reason[i]) ;
+  }
+  return S4_DONE ;
+}
+
+int main (int argc, char const **argv, char const *const *envp)
+{
+  struct plan p = { .text = STRALLOC_ZERO, .swaps = GENALLOC_ZERO, .which = GENALLOC_ZERO } ;
+  s4_ms timeout = 10000 ;
+  s4_step_init("stage4-swapoff", USAGE, S4_DESTROYS, argv, envp) ;
+  {
+    subgetopt l = SUBGETOPT_ZERO ;
+    for (;;)
+    {
+      int opt = s4_step_getopt(argc, argv, "t:A", &l) ;
+      if (opt == -1) break ;
+      switch (opt)
+      {
+        case 't' : timeout = s4_step_time(l.arg, 0) ; break ;
+        case 'A' : p.all = 1 ; break ;
+      }
+    }
+    argv += l.ind ;
+  }
+  s4_step_checked(argv, 0) ;
+
+  if (s4.container)
+  {
+    s4_info("a container: its swap is the host's, nothing to do") ;
+    s4_step_next(argv, S4_DONE) ;
+  }
+  if (!plan_make(&p))
+  {
+    s4_fatalsys("unable to read /proc/swaps") ;
+    s4_step_next(argv, S4_NOTSTARTED) ;
+  }
+  s4_step_next(argv, s4.dryrun ? show_plan(&p) : switch_off(&p, timeout)) ;
+}

@@ -1,0 +1,79 @@
+/* The load of the demo: one small process, of the kind that argv[1] says. */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void create (char const *file)
+{
+  int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC, 0644) ;
+  if (fd < 0 || write(fd, "done\n", 5) != 5 || fsync(fd) < 0)
+  {
+    perror(file) ;
+    exit(111) ;
+  }
+}
+
+/* Tidies up for 200 ms when it is told to go; the file is the proof that it was allowed to. */
+static int cleaner (char const *file)
+{
+  sigset_t term ;
+  int sig ;
+  sigemptyset(&term) ;
+  sigaddset(&term, SIGTERM) ;
+  sigprocmask(SIG_BLOCK, &term, 0) ;
+  sigwait(&term, &sig) ;
+  usleep(200000) ;
+  create(file) ;
+  return 0 ;
+}
+
+/* Never stops writing; keeps the file short. */
+static int writer (char const *file)
+{
+  char buf[4096] ;
+  int fd = open(file, O_WRONLY | O_CREAT, 0644) ;
+  memset(buf, 'w', sizeof buf) ;
+  for (unsigned int i = 0 ;; i++)
+    if (pwrite(fd, buf, sizeof buf, i % 256 * sizeof buf) != sizeof buf)
+    {
+      perror(file) ;
+      return 111 ;
+    }
+}
+
+/* Has megabytes of its memory in the swap. */
+static int swapped (char const *megabytes)
+{
+  size_t len = strtoul(megabytes, 0, 10) << 20 ;
+  void *p = mmap(0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ;
+  if (p == MAP_FAILED)
+  {
+    perror("mmap") ;
+    return 111 ;
+  }
+  memset(p, 's', len) ;
+  madvise(p, len, MADV_PAGEOUT) ;
+  for (;;) pause() ;
+}
+
+int main (int argc, char const *const *argv)
+{
+  char const *kind = argc > 1 ? argv[1] : "" ;
+  char const *arg = argc > 2 ? argv[2] : 0 ;
+  if (!strcmp(kind, "sleeper")) for (;;) pause() ;
+  if (!strcmp(kind, "stubborn"))
+  {
+    signal(SIGTERM, SIG_IGN) ;
+    for (;;) pause() ;
+  }
+  if (arg && !strcmp(kind, "cleaner")) return cleaner(arg) ;
+  if (arg && !strcmp(kind, "writer")) return writer(arg) ;
+  if (arg && !strcmp(kind, "swapped")) return swapped(arg) ;
+  fputs("usage: load sleeper | stubborn | cleaner FILE | writer FILE | swapped MEGABYTES\n", stderr) ;
+  return 100 ;
+}

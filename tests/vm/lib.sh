@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# For tests in a virtual machine. To be sourced by tests/vm/*.t, which speak TAP.
+#
+#   . "$(dirname "$0")/lib.sh"
+#   vm_test loop fuse               the modules the guest needs
+#   image_ext4 "$work/disk.img" 16M
+#   guest "$work/disk.img" <<'END'  runs this in the guest, as its /init; the file becomes /dev/vda
+#   mount /dev/vda /mnt
+#   check "root can write" touch /mnt/x
+#   END
+#   guest_says "root can write"     asks the console for the outcome of a check in the guest
+#   ok "the disk is clean" image_clean "$work/disk.img"
+#   done_testing
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+. "$top/tools/lib/vm.sh"
+tests=0
+work=$vm/$(basename "$0" .t)
+console=$work/console
+
+bail_out () {
+  echo "Bail out! $*"
+  exit 111
+}
+
+# ok WHAT COMMAND... : one test
+ok () {
+  local what=$1
+  shift
+  tests=$((tests + 1))
+  if "$@" >"$work/out" 2>&1 ; then
+    echo "ok $tests - $what"
+  else
+    echo "not ok $tests - $what"
+    sed 's/^/# /' "$work/out"
+  fi
+}
+
+not () {
+  ! "$@"
+}
+
+# guest_says WHAT... : each is a check that went well in the guest
+guest_says () {
+  local what
+  for what ; do ok "$what" grep -F "=== $what ok" "$console" ; done
+}
+
+done_testing () {
+  echo "1..$tests"
+}
+
+# vm_test MODULE... : the guest's initramfs, in $work/stage, with our helpers; files can be added.
+vm_test () {
+  mkdir -p "$work"
+  { vm_need && vm_kernel && vm_guest_tools "$vm/tools" ; } >&2 || bail_out "no virtual machine"
+  vm_stage "$work/stage" virtio_pci virtio_blk "$@"
+  cp "$vm"/tools/* "$work/stage/bin/"
+}
+
+# vm_test_stage4 : adds stage4
+vm_test_stage4 () {
+  { "$top/tools/build" static && make -C "$top/build/static" install DESTDIR="$work/stage" ; } >&2 || bail_out "no stage4"
+}
+
+# guest [DISK...] <script : boots; the machine goes off when the script ends
+guest () {
+  {
+    cat <<'END'
+#!/bin/sh
+. /load-modules
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+check () {
+  what=$1
+  shift
+  if "$@" ; then echo "=== $what ok" ; else echo "=== $what FAILED ($?)" ; fi
+}
+not () {
+  ! "$@"
+}
+END
+    cat
+    echo 'sync ; poweroff -f'
+  } >"$work/stage/init"
+  chmod +x "$work/stage/init"
+  vm_pack "$work/stage" "$work/initramfs"
+  vm_run "$console" "$work/initramfs" "$@" || echo "# the machine had to be ended"
+}
