@@ -53,10 +53,11 @@ int s4_setenv (char const *name, char const *value)
 
 static char const *const *next_environment (void)
 {
-  size_t max = env_len(s4.envp) + 1 + byte_count(s4.modifs.s, s4.modifs.len, 0) ;
+  size_t len = env_len(s4.envp) ;
+  size_t max = len + 1 + byte_count(s4.modifs.s, s4.modifs.len, 0) ;
   genalloc g = GENALLOC_ZERO ;
   if (!genalloc_ready(char const *, &g, max)) return 0 ;
-  if (!env_merge(genalloc_s(char const *, &g), max, s4.envp, max - 1, s4.modifs.s, s4.modifs.len)) return 0 ;
+  if (!env_merge(genalloc_s(char const *, &g), max, s4.envp, len, s4.modifs.s, s4.modifs.len)) return 0 ;
   return genalloc_s(char const *, &g) ;
 }
 

@@ -45,7 +45,6 @@ struct pass
   genalloc edges ;             /* s4_edge: file systems in files */
   unsigned int *task_of ;      /* mount index -> its place in plan.order */
   genalloc busy ;              /* mount indices: EBUSY, although nothing is mounted on them any more */
-  genalloc hung ;              /* mount indices: abandoned */
   unsigned int gone ;
 } ;
 
@@ -53,8 +52,9 @@ struct umountall
 {
   struct options const *o ;
   genalloc kept ;              /* struct kept */
+  genalloc hung ;              /* mount ids: abandoned, so not tried again */
+  s4_ms timeout ;
   unsigned int unmounted ;
-  int late ;
   int failed ;
 } ;
 
@@ -108,11 +108,12 @@ static int is_asked_for (struct umountall const *u, unsigned int id)
 
 static int pass_plan (struct umountall const *u, struct pass *p)
 {
-  genalloc ids = GENALLOC_ZERO ;
+  genalloc ids = GENALLOC_ZERO ;   /* what stays: the kept ones, and those that hang */
   struct kept const *k = genalloc_s(struct kept, &u->kept) ;
   genalloc place = GENALLOC_ZERO ;
-  *p = (struct pass){ .ms = S4_MOUNTS_ZERO, .edges = GENALLOC_ZERO, .busy = GENALLOC_ZERO, .hung = GENALLOC_ZERO } ;
+  *p = (struct pass){ .ms = S4_MOUNTS_ZERO, .edges = GENALLOC_ZERO, .busy = GENALLOC_ZERO } ;
   if (!s4_mounts_load(&p->ms) || !s4_loop_edges(&p->ms, &p->edges)) return 0 ;
+  if (!genalloc_copy(unsigned int, &ids, &u->hung)) return 0 ;
   for (size_t i = 0 ; i < genalloc_len(struct kept, &u->kept) ; i++)
     if (!genalloc_append(unsigned int, &ids, &(unsigned int){ (unsigned int)k[i].id })) return 0 ;
   if (!s4_mountplan_make(&p->plan, &p->ms, genalloc_s(unsigned int, &ids), (unsigned int)genalloc_len(unsigned int, &ids), u->o->types,
@@ -172,8 +173,7 @@ static void pass_collect (struct umountall *u, struct pass *p, s4_task const *t)
     if (t[k].state == S4_ABANDONED)
     {
       s4_warn("gave up unmounting ", m->dir, " (", m->type, " on ", m->source, ") after ", S4_MS(t[k].ended - t[k].began)) ;
-      genalloc_append(unsigned int, &p->hung, &i) ;
-      u->late = 1 ;
+      genalloc_append(unsigned int, &u->hung, &m->id) ;
     }
     else if (t[k].state != S4_FINISHED) continue ;
     else if (!t[k].err)
@@ -188,7 +188,7 @@ static void pass_collect (struct umountall *u, struct pass *p, s4_task const *t)
 
 static int pass_run (struct umountall *u, struct pass *p)
 {
-  s4_job job = { .timeout = u->o->timeout, .run = &run_umount, .ready = &is_free, .progress = &progress_of, .slow = &say_slow, .data = p } ;
+  s4_job job = { .timeout = u->timeout, .run = &run_umount, .ready = &is_free, .progress = &progress_of, .slow = &say_slow, .data = p } ;
   s4_task const *t ;
   if (!pass_plan(u, p)) return 0 ;
   if (!(job.n = p->plan.n)) return 1 ;
@@ -264,51 +264,70 @@ static int make_readonly (struct umountall *u, struct pass *p)
   w = genalloc_s(unsigned int, &which) ;
   for (size_t k = 0 ; k < genalloc_len(unsigned int, &which) ; k++)
     if (may_be_readonly(u, p, p->ms.m + w[k])) w[n++] = w[k] ;
-  s4_readonly_these(&p->ms, w, n, &edges, u->o->timeout) ;
+  s4_readonly_these(&p->ms, w, n, &edges, u->timeout) ;
   return 1 ;
 }
 
-struct force { struct pass const *p ; int flags ; } ;
+struct force { s4_mounts const *ms ; genalloc which ; int flags ; } ;   /* mount indices */
 
 static int run_force (unsigned int k, void *data)
 {
   struct force const *f = data ;
-  return umount2(f->p->ms.m[genalloc_s(unsigned int, &f->p->hung)[k]].dir, f->flags | UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
+  return umount2(f->ms->m[genalloc_s(unsigned int, &f->which)[k]].dir, f->flags | UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
 }
 
-static int carries_disk (struct pass const *p, unsigned int i)
+static int carries_disk (s4_mounts const *ms, unsigned int i)
 {
-  for (unsigned int j = 0 ; j < p->ms.n ; j++)
-    if (p->ms.m[j].parent == p->ms.m[i].id && j != i
-     && (s4_fsclass(p->ms.m[j].type) == S4_FS_DISK || carries_disk(p, j))) return 1 ;
+  for (unsigned int j = 0 ; j < ms->n ; j++)
+    if (s4_mounts_parent(ms, (int)j) == (int)i && (s4_fsclass(ms->m[j].type) == S4_FS_DISK || carries_disk(ms, j))) return 1 ;
   return 0 ;
 }
 
- /* Only network and FUSE: there forcing gives up requests that nobody answers, and detaching can't hide anything that a disk still needs. */
-
-static void force_hung (struct umountall *u, struct pass *p, int flags, char const *done)
+static int is_in (genalloc const *numbers, unsigned int i)
 {
-  struct force f = { .p = p, .flags = flags } ;
+  for (size_t n = genalloc_len(unsigned int, numbers) ; n-- ; ) if (genalloc_s(unsigned int, numbers)[n] == i) return 1 ;
+  return 0 ;
+}
+
+ /* What hangs, or what a hung path leads through, if it is of a kind that forcing does something for. */
+
+static int find_forceable (struct umountall const *u, struct force *f)
+{
+  for (size_t k = 0 ; k < genalloc_len(unsigned int, &u->hung) ; k++)
+    for (int i = s4_mounts_find(f->ms, genalloc_s(unsigned int, &u->hung)[k]) ; i >= 0 ; i = s4_mounts_parent(f->ms, i))
+    {
+      enum s4_fsclass_e c = s4_fsclass(f->ms->m[i].type) ;
+      if ((c != S4_FS_NETWORK && c != S4_FS_FUSE) || is_in(&f->which, (unsigned int)i)) continue ;
+      if (f->flags & MNT_DETACH && carries_disk(f->ms, (unsigned int)i)) continue ;
+      if (!genalloc_append(unsigned int, &f->which, &(unsigned int){ (unsigned int)i })) return 0 ;
+    }
+  return 1 ;
+}
+
+ /*
+   Only network and FUSE: there forcing gives up requests that nobody answers, and detaching can't hide
+   anything that a disk still needs. Then all that hung is tried once more, with little patience.
+ */
+
+static int force (struct umountall *u, struct pass *p, int flags, char const *done)
+{
+  struct force f = { .ms = &p->ms, .which = GENALLOC_ZERO, .flags = flags } ;
   s4_job job = { .timeout = FORCE_TIMEOUT, .run = &run_force, .data = &f } ;
   s4_task const *t ;
-  unsigned int *h = genalloc_s(unsigned int, &p->hung) ;
-  unsigned int n = 0, left = 0 ;
-  for (size_t k = 0 ; k < genalloc_len(unsigned int, &p->hung) ; k++)
+  if (!find_forceable(u, &f)) return 0 ;
+  job.n = (unsigned int)genalloc_len(unsigned int, &f.which) ;
+  if (!job.n) return 1 ;
+  if (!(t = s4_work(&job))) return 0 ;
+  for (unsigned int k = 0 ; k < job.n ; k++)
   {
-    enum s4_fsclass_e c = s4_fsclass(p->ms.m[h[k]].type) ;
-    if ((c == S4_FS_NETWORK || c == S4_FS_FUSE) && !(flags & MNT_DETACH && carries_disk(p, h[k]))) h[n++] = h[k] ;
+    s4_mount const *m = p->ms.m + genalloc_s(unsigned int, &f.which)[k] ;
+    if (t[k].state != S4_FINISHED || t[k].err) continue ;
+    u->unmounted++ ;
+    s4_warn(done, " ", m->dir, " (", m->type, " on ", m->source, ")") ;
   }
-  genalloc_setlen(unsigned int, &p->hung, n) ;
-  job.n = n ;
-  if (!n || !(t = s4_work(&job))) return ;
-  for (unsigned int k = 0 ; k < n ; k++)
-    if (t[k].state == S4_FINISHED && !t[k].err)
-    {
-      u->unmounted++ ;
-      s4_info(done, " ", p->ms.m[h[k]].dir, " (", p->ms.m[h[k]].type, " on ", p->ms.m[h[k]].source, ")") ;
-    }
-    else h[left++] = h[k] ;
-  genalloc_setlen(unsigned int, &p->hung, left) ;
+  u->hung.len = 0 ;
+  u->timeout = FORCE_TIMEOUT ;
+  return unmount_until_stuck(u, p) ;
 }
 
  /* --- the whole --- */
@@ -323,7 +342,7 @@ static void name_leftovers (struct umountall *u, struct pass const *p)
     s4_mount const *m = p->ms.m + i ;
     int disk = s4_fsclass(m->type) == S4_FS_DISK && !m->readonly && s4_type_wanted(u->o->types, m->type) && !is_asked_for(u, m->id) ;
     if (disk && !s4.container) u->failed = 1 ;
-    if ((p->plan.verdict[i] == S4_GOES || disk) && !genalloc_append(unsigned int, &which, &i)) return ;
+    if ((p->plan.verdict[i] == S4_GOES || disk || is_in(&u->hung, m->id)) && !genalloc_append(unsigned int, &which, &i)) return ;
   }
   w = genalloc_s(unsigned int, &which) ;
   if (!genalloc_len(unsigned int, &which)) return ;
@@ -356,12 +375,7 @@ static int umountall (struct umountall *u)
   struct pass p ;
   resolve_kept(u) ;
   if (!unmount_until_stuck(u, &p)) goto failed ;
-  if (genalloc_len(unsigned int, &p.hung))
-  {
-    force_hung(u, &p, MNT_FORCE, "forced off") ;
-    force_hung(u, &p, MNT_DETACH, "detached, not unmounted:") ;
-    if (!unmount_until_stuck(u, &p)) goto failed ;
-  }
+  if (!force(u, &p, MNT_FORCE, "forced off") || !force(u, &p, MNT_DETACH, "detached, not unmounted:")) goto failed ;
   if (!make_readonly(u, &p) || !pass_plan(u, &p)) goto failed ;
   if (!root_is_visible(&p.ms))
   {
@@ -412,7 +426,7 @@ int main (int argc, char const **argv, char const *const *envp)
 {
   static char const *const always[] = { "/", "/dev", "/proc", "/sys", "/run" } ;
   struct options o = { .timeout = 10000, .keep = GENALLOC_ZERO } ;
-  struct umountall u = { .o = &o, .kept = GENALLOC_ZERO } ;
+  struct umountall u = { .o = &o, .kept = GENALLOC_ZERO, .hung = GENALLOC_ZERO } ;
   s4_step_init("stage4-umountall", USAGE, S4_DESTROYS | S4_FINISHES, argv, envp) ;
   {
     subgetopt l = SUBGETOPT_ZERO ;
@@ -431,6 +445,7 @@ int main (int argc, char const **argv, char const *const *envp)
   }
   s4_step_checked(argv, 0) ;
 
+  u.timeout = o.timeout ;
   o.ngiven = (unsigned int)genalloc_len(char const *, &o.keep) ;
   if (s4_getenv("STAGE4_RAMFS")) keep(&o, s4_getenv("STAGE4_RAMFS")) ;
   for (unsigned int i = 0 ; i < sizeof always / sizeof *always ; i++) keep(&o, always[i]) ;
