@@ -1,30 +1,37 @@
 # Written by tools/gen-deps.sh: changes made here will be lost.
 
 src/libstage4/blockdev.o: src/libstage4/blockdev.c src/include-local/stage4.h
+src/libstage4/bring.o: src/libstage4/bring.c src/include-local/stage4.h
 src/libstage4/budget.o: src/libstage4/budget.c src/include-local/stage4.h
 src/libstage4/chain.o: src/libstage4/chain.c src/include-local/stage4.h
 src/libstage4/child.o: src/libstage4/child.c src/include-local/stage4.h
 src/libstage4/elf.o: src/libstage4/elf.c src/include-local/stage4.h
 src/libstage4/finish.o: src/libstage4/finish.c src/include-local/stage4.h
+src/libstage4/fit.o: src/libstage4/fit.c src/include-local/stage4.h
 src/libstage4/freeze.o: src/libstage4/freeze.c src/include-local/stage4.h
 src/libstage4/fstype.o: src/libstage4/fstype.c src/include-local/stage4.h
 src/libstage4/holders.o: src/libstage4/holders.c src/include-local/stage4.h
 src/libstage4/hook.o: src/libstage4/hook.c src/include-local/stage4.h
-src/libstage4/makepath.o: src/libstage4/makepath.c src/include-local/stage4.h
+src/libstage4/keep.o: src/libstage4/keep.c src/include-local/stage4.h
 src/libstage4/manifest.o: src/libstage4/manifest.c src/include-local/stage4.h
 src/libstage4/mountinfo.o: src/libstage4/mountinfo.c src/include-local/stage4.h
 src/libstage4/mountplan.o: src/libstage4/mountplan.c src/include-local/stage4.h
 src/libstage4/newfs.o: src/libstage4/newfs.c src/include-local/stage4.h
+src/libstage4/paths.o: src/libstage4/paths.c src/include-local/stage4.h
 src/libstage4/pathwalk.o: src/libstage4/pathwalk.c src/include-local/stage4.h
 src/libstage4/proc.o: src/libstage4/proc.c src/include-local/stage4.h
 src/libstage4/process.o: src/libstage4/process.c src/include-local/stage4.h
+src/libstage4/ramfill.o: src/libstage4/ramfill.c src/include-local/stage4.h
 src/libstage4/ramfs.o: src/libstage4/ramfs.c src/include-local/stage4.h
 src/libstage4/reboot.o: src/libstage4/reboot.c src/include-local/stage4.h
 src/libstage4/report.o: src/libstage4/report.c src/include-local/stage4.h
+src/libstage4/spare.o: src/libstage4/spare.c src/include-local/stage4.h
 src/libstage4/step.o: src/libstage4/step.c src/include-local/stage4.h
 src/libstage4/superblock.o: src/libstage4/superblock.c src/include-local/stage4.h
 src/libstage4/swaps.o: src/libstage4/swaps.c src/include-local/stage4.h
 src/libstage4/time.o: src/libstage4/time.c src/include-local/stage4.h
+src/libstage4/unmount.o: src/libstage4/unmount.c src/include-local/stage4.h
+src/libstage4/victims.o: src/libstage4/victims.c src/include-local/stage4.h
 src/libstage4/walk.o: src/libstage4/walk.c src/include-local/stage4.h src/include-local/programs.h
 src/libstage4/worker.o: src/libstage4/worker.c src/include-local/stage4.h
 src/multicall/stage4.o: src/multicall/stage4.c src/include-local/programs.h
@@ -40,8 +47,19 @@ src/stage4/stage4-settle.o src/stage4/stage4-settle.mc.o: src/stage4/stage4-sett
 src/stage4/stage4-swapoff.o src/stage4/stage4-swapoff.mc.o: src/stage4/stage4-swapoff.c src/include-local/stage4.h
 src/stage4/stage4-takeover.o src/stage4/stage4-takeover.mc.o: src/stage4/stage4-takeover.c src/include-local/stage4.h
 src/stage4/stage4-umountall.o src/stage4/stage4-umountall.mc.o: src/stage4/stage4-umountall.c src/include-local/stage4.h
+src/tests/test-budget.o: src/tests/test-budget.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-chain.o: src/tests/test-chain.c src/include-local/stage4.h src/tests/tap.h src/include-local/programs.h
+src/tests/test-elf.o: src/tests/test-elf.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-fstype.o: src/tests/test-fstype.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-line.o: src/tests/test-line.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-manifest.o: src/tests/test-manifest.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-mountinfo.o: src/tests/test-mountinfo.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-mountplan.o: src/tests/test-mountplan.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-process.o: src/tests/test-process.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-swaps.o: src/tests/test-swaps.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-time.o: src/tests/test-time.c src/include-local/stage4.h src/tests/tap.h
 
-libstage4.a.xyzzy: src/libstage4/blockdev.o src/libstage4/budget.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/finish.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/makepath.o src/libstage4/manifest.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/newfs.o src/libstage4/pathwalk.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/step.o src/libstage4/superblock.o src/libstage4/swaps.o src/libstage4/time.o src/libstage4/walk.o src/libstage4/worker.o
+libstage4.a.xyzzy: src/libstage4/blockdev.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/manifest.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/newfs.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/superblock.o src/libstage4/swaps.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/worker.o
 INTERNAL_LIBS := libstage4.a.xyzzy
 
 stage4: src/multicall/stage4.o ${MULTICALL_OBJS} libstage4.a.xyzzy -ls6 -lexecline -lskarnet
@@ -70,3 +88,31 @@ stage4-takeover: src/stage4/stage4-takeover.o libstage4.a.xyzzy -ls6 -lexecline 
 stage4-takeover: EXTRA_LIBS := ${SYSCLOCK_LIB}
 stage4-umountall: src/stage4/stage4-umountall.o libstage4.a.xyzzy -lexecline -lskarnet
 stage4-umountall: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-budget: src/tests/test-budget.o libstage4.a.xyzzy -lexecline -lskarnet
+test-budget: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-chain: src/tests/test-chain.o libstage4.a.xyzzy -lexecline -lskarnet
+test-chain: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-child: src/tests/test-child.o libstage4.a.xyzzy -lexecline -lskarnet
+test-child: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-elf: src/tests/test-elf.o libstage4.a.xyzzy -lexecline -lskarnet
+test-elf: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-fstype: src/tests/test-fstype.o libstage4.a.xyzzy -lexecline -lskarnet
+test-fstype: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-line: src/tests/test-line.o libstage4.a.xyzzy -lexecline -lskarnet
+test-line: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-manifest: src/tests/test-manifest.o libstage4.a.xyzzy -lexecline -lskarnet
+test-manifest: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-mountinfo: src/tests/test-mountinfo.o libstage4.a.xyzzy -lexecline -lskarnet
+test-mountinfo: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-mountplan: src/tests/test-mountplan.o libstage4.a.xyzzy -lexecline -lskarnet
+test-mountplan: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-pathwalk: src/tests/test-pathwalk.o libstage4.a.xyzzy -lexecline -lskarnet
+test-pathwalk: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-process: src/tests/test-process.o libstage4.a.xyzzy -lexecline -lskarnet
+test-process: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-swaps: src/tests/test-swaps.o libstage4.a.xyzzy -lexecline -lskarnet
+test-swaps: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-time: src/tests/test-time.o libstage4.a.xyzzy -lexecline -lskarnet
+test-time: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-worker: src/tests/test-worker.o libstage4.a.xyzzy -lexecline -lskarnet
+test-worker: EXTRA_LIBS := ${SYSCLOCK_LIB}

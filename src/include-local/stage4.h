@@ -46,6 +46,7 @@ typedef int64_t s4_ms ;
 #define S4_MSFMT 24
 
 extern s4_ms s4_now (void) ;
+extern uint64_t s4_ticks (void) ;                    /* now as clock ticks since boot, as processes' start times are */
 extern int s4_ms_scan (char const *s, s4_ms *t) ;   /* 1 if s is 1500, 1500ms or 10s, and at most INT_MAX ms */
 extern char const *s4_ms_fmt (char *buf, s4_ms t) ;  /* "250 ms", "1.3 s" into buf[S4_MSFMT]; returns buf */
 #define S4_MS(t) s4_ms_fmt((char [S4_MSFMT]){ 0 }, (t))
@@ -207,6 +208,8 @@ struct s4_job_s
   void *data ;
 } ;
 
+extern int s4_task_done (s4_task const *) ;   /* finished, and well */
+
  /* Returns the n tasks when all that could begin are finished or abandoned; null with errno if nothing could be started. */
 extern s4_task const *s4_work (s4_job const *) ;
 
@@ -242,6 +245,34 @@ extern int s4_processes (int (*f) (pid_t, void *), void *data) ;       /* f for 
 extern int s4_in_container (void) ;                                    /* 1 outside of the initial pid namespace */
 
 
+ /* victims.c, spare.c: processes that are to end */
+
+#define S4_NOT_SPARED 0
+#define S4_SPARED_STORAGE '@'
+#define S4_SPARED_CGROUP 'c'
+
+typedef struct s4_victim_s s4_victim ;
+struct s4_victim_s
+{
+  s4_process p ;
+  int pidfd ;               /* -1: none, polled */
+  unsigned int root : 1 ;   /* may be root's */
+  char spared ;             /* after s4_victims_look() */
+} ;
+
+ /* Adds those that are wanted; never this process, pid 1, kernel threads, the dead. 0: could not look. */
+typedef int s4_victim_func (s4_process const *, void *data) ;
+extern int s4_victims_find (genalloc *victims, s4_victim_func *wanted, void *data) ;
+extern void s4_victims_forget (genalloc *victims) ;
+extern void s4_victims_look (genalloc *victims) ;           /* who is spared by what he is */
+extern void s4_victims_drop_spared (genalloc *victims) ;
+extern void s4_victims_signal (genalloc const *victims, int sig) ;   /* with SIGHUP and SIGCONT, but for SIGKILL */
+extern unsigned int s4_victims_name (genalloc const *victims, char const *what) ;   /* reports who is alive; how many */
+
+ /* Until all are gone: 1, or 0 at that time. Names them from *next_report on, once a second. */
+extern int s4_victims_wait (genalloc const *victims, s4_ms until, s4_ms *next_report) ;
+
+
  /* mountinfo.c: /proc/self/mountinfo (proc(5)); fstype.c */
 
 typedef struct s4_mount_s s4_mount ;
@@ -272,6 +303,7 @@ struct s4_mounts_s
 extern size_t s4_unoctal (char *, size_t) ;                    /* decodes \ooo in place, once; returns the new length; pure */
 extern int s4_mountinfo_parse (stralloc *text, genalloc *mounts) ;   /* pure; lines that make no sense are left out; 0: no memory */
 extern int s4_mounts_load (s4_mounts *) ;                      /* this process's mountinfo, read whole; replaces what was there */
+extern int s4_same_superblock (s4_mount const *, s4_mount const *) ; /* one file system, mounted twice */
 extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index or -1 */
 extern int s4_mounts_parent (s4_mounts const *, int i) ;             /* index of what i is mounted on; -1: not visible, or i is -1 */
 
@@ -302,7 +334,48 @@ struct s4_mountplan_s
 extern int s4_mountplan_make (s4_mountplan *, s4_mounts const *, unsigned int const *keep, unsigned int nkeep,
   char const *types, s4_edge const *edges, unsigned int nedges) ;
 extern int s4_order (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int *order) ;   /* later ones first where free */
+extern int s4_mounts_on (s4_mounts const *, char const *dir) ;         /* index of the visible mount with that mount point, or -1 */
 extern int s4_mounts_holding (s4_mounts const *, char const *path) ;   /* index of the visible mount that path lies on by its name, or -1 */
+
+
+ /* keep.c: mounts that must stay */
+
+typedef struct s4_kept_s s4_kept ;
+struct s4_kept_s
+{
+  unsigned int id ;      /* mount id */
+  unsigned int path ;    /* index of the path that leads through it */
+} ;
+extern int s4_keep_resolve (char const *const *paths, unsigned int n, genalloc *kept) ;   /* s4_kept; 0: not all, errno */
+extern int s4_kept_find (genalloc const *kept, unsigned int id) ;                         /* the last path that needs it; -1 */
+
+extern unsigned int s4_kept_mount_at (genalloc const *kept, unsigned int path) ;          /* id of the mount whose root that path is, or 0 */
+
+
+ /* unmount.c: unmounting by passes */
+
+typedef struct s4_unmount_s s4_unmount ;
+struct s4_unmount_s
+{
+  char const *types ;        /* -T or 0 */
+  s4_ms timeout ;            /* for one mount, without progress */
+  genalloc kept ;            /* s4_kept */
+
+  s4_mounts ms ;             /* the table of the last pass, and its plan */
+  s4_mountplan plan ;
+  unsigned int *task_of ;    /* mount index -> its place in plan.order */
+  genalloc busy ;            /* mount indices: EBUSY, although nothing is mounted on them any more */
+  unsigned int gone ;        /* by the last pass */
+
+  genalloc hung ;            /* mount ids: abandoned, never tried again */
+  unsigned int unmounted ;   /* in all */
+} ;
+extern int s4_unmount_plan (s4_unmount *) ;    /* reads the table, plans; 0 with errno */
+extern int s4_unmount_all (s4_unmount *) ;     /* passes until nothing more goes; 0 with errno: could not go on */
+
+ /* What hangs on network or FUSE: MNT_FORCE gives up requests that nobody answers, at last MNT_DETACH, which hides nothing that a disk needs. */
+extern int s4_unmount_force (s4_unmount *) ;
+extern int s4_numbers_have (genalloc const *numbers, unsigned int i) ;
 
 
  /* pathwalk.c: a path component by component, the way the kernel walks it; in a worker, every step may block */
@@ -311,6 +384,23 @@ extern int s4_mounts_holding (s4_mounts const *, char const *path) ;   /* index 
 typedef int s4_walk_func (int fd, char const *path, struct stat const *, void *data) ;
 extern int s4_path_walk (char const *path, s4_walk_func *f, void *data) ;
 extern int s4_mount_id (int fd) ;                       /* of an open file (fdinfo); -1 */
+
+
+ /* paths.c */
+
+extern char const *s4_concat (char const *a, char const *b) ;           /* newly allocated; without memory "", which no call takes for a file */
+extern int s4_make_path (char const *path, s4_mount const *like) ;      /* a mount point for something like that, with parents; 0 like: a directory */
+
+
+ /* fit.c: what begin does to its process; output: c console, K kernel log, o as it is; lock: an fd to leave open, or -1 */
+
+extern void s4_become_fit (char output, int lock) ;
+
+
+ /* bring.c: what pivot does once it is in the new root; old: where the old one is. Failures are reported, and worked around */
+
+extern void s4_bring (unsigned int id, char const *path) ;   /* moves the mount with that id to path; 0: mounts a fresh one */
+extern void s4_release_fds (char const *old) ;               /* 0-2 that point below old are reopened, others closed */
 
 
  /* blockdev.c: sysfs */
@@ -403,6 +493,22 @@ extern int s4_manifest_add (stralloc *, s4_entry const *) ;          /* a line; 
 extern int s4_manifest_end (stralloc *, size_t n) ;                  /* the last line, for n entries; pure */
 extern int s4_manifest_parse (stralloc *text, genalloc *entries) ;   /* pure; 0 with EINVAL: torn or not a manifest */
 
+ /* ramfill.c: filling a new ramfs; every failure is reported, 0 */
+
+typedef struct s4_ramfill_s s4_ramfill ;
+struct s4_ramfill_s
+{
+  int root ;              /* fd of the directory that is filled */
+  uint64_t left ;         /* bytes that may still be copied */
+  genalloc entries ;      /* s4_entry, one for each name inside */
+  genalloc programs ;     /* those that have an interpreter */
+} ;
+extern int s4_ramfill_directory (s4_ramfill *, char const *dst, mode_t mode) ;
+extern int s4_ramfill_link (s4_ramfill *, char const *dst, char const *target) ;
+extern int s4_ramfill_path (s4_ramfill *, char const *path) ;                     /* a file or tree to the same path, with what it needs */
+extern int s4_ramfill_as (s4_ramfill *, char const *src, char const *dst) ;       /* to another one */
+extern int s4_ramfill_finish (s4_ramfill *) ;                                     /* checks from inside, writes the manifest */
+
  /* elf.c: what executes a file that begins with head; interp: the interpreter's path, for scripts and dynamic programs. Pure. */
 enum s4_exectype_e { S4_NOT_EXECUTABLE, S4_SCRIPT, S4_DYNAMIC, S4_STATIC, S4_LIBRARY } ;
 extern enum s4_exectype_e s4_exec_interpreter (char const *head, size_t len, char *interp, size_t max) ;
@@ -410,7 +516,6 @@ extern enum s4_exectype_e s4_exec_interpreter (char const *head, size_t len, cha
  /* Looks at a ramfs in a child. 1 usable; 0 not, and why (0-terminated) says why. stale: files whose source has changed since. */
 extern int s4_ramfs_check (char const *dir, s4_ms timeout, stralloc *why, unsigned int *stale) ;
 
-extern int s4_make_path (char const *path, s4_mount const *like) ;        /* makepath.c: a mount point for something like that; 0: a directory */
 extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;   /* pure: $PATH for "before": root's first, then path */
 extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;  /* pure: $PATH for "after": what was below root */
 

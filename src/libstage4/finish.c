@@ -17,11 +17,6 @@
 
 #include "stage4.h"
 
-static int same_superblock (s4_mount const *a, s4_mount const *b)
-{
-  return a->major == b->major && a->minor == b->minor ;
-}
-
  /* Of each writable superblock that can lose data one mount, top first. Binds of files can't be opened as well, so directories win. */
 
 int s4_writable_find (s4_mounts const *ms, genalloc *which, genalloc *edges)
@@ -36,7 +31,7 @@ int s4_writable_find (s4_mounts const *ms, genalloc *which, genalloc *edges)
     unsigned int const *w = genalloc_s(unsigned int, which) ;
     size_t n = genalloc_len(unsigned int, which) ;
     if (ms->m[i].readonly || s4_fsclass(ms->m[i].type) != S4_FS_DISK) continue ;
-    while (n && !same_superblock(ms->m + w[n-1], ms->m + i)) n-- ;
+    while (n && !s4_same_superblock(ms->m + w[n-1], ms->m + i)) n-- ;
     if (!n && !genalloc_append(unsigned int, which, &i)) return 0 ;
   }
   genalloc_free(unsigned int, &order) ;
@@ -66,9 +61,9 @@ static int is_turn_of (unsigned int k, s4_task const *tasks, void *data)
   struct each const *e = data ;
   for (size_t j = 0 ; j < e->nedges ; j++)
   {
-    if (!same_superblock(e->ms->m + e->edges[j].then, e->ms->m + e->which[k])) continue ;
+    if (!s4_same_superblock(e->ms->m + e->edges[j].then, e->ms->m + e->which[k])) continue ;
     for (unsigned int i = 0 ; i < k ; i++)
-      if (same_superblock(e->ms->m + e->edges[j].first, e->ms->m + e->which[i]) && tasks[i].state >= 0) return 0 ;
+      if (s4_same_superblock(e->ms->m + e->edges[j].first, e->ms->m + e->which[i]) && tasks[i].state >= 0) return 0 ;
   }
   return 1 ;
 }

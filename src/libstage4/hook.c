@@ -26,68 +26,46 @@
 struct family
 {
   pid_t hook ;
-  uint64_t since ;
-  genalloc members ;   /* s4_process */
-  unsigned int added ;
+  uint64_t since ;     /* clock ticks */
+  genalloc members ;   /* s4_victim */
 } ;
 
 static int is_member (struct family const *f, pid_t pid)
 {
-  s4_process const *p = genalloc_s(s4_process, &f->members) ;
-  for (size_t n = genalloc_len(s4_process, &f->members) ; n-- ; ) if (p[n].pid == pid) return 1 ;
+  s4_victim const *v = genalloc_s(s4_victim, &f->members) ;
+  for (size_t n = genalloc_len(s4_victim, &f->members) ; n-- ; ) if (v[n].p.pid == pid) return 1 ;
   return 0 ;
 }
 
-static int adopt (pid_t pid, void *data)
+static int belongs (s4_process const *p, void *data)
 {
-  struct family *f = data ;
-  s4_process p ;
-  if (pid == getpid() || is_member(f, pid) || !s4_process_read(pid, &p) || p.dead) return 1 ;
-  if (pid != f->hook && p.session != f->hook && !is_member(f, p.ppid) && !(p.ppid == getpid() && p.start >= f->since)) return 1 ;
-  f->added++ ;
-  return genalloc_append(s4_process, &f->members, &p) ;
+  struct family const *f = data ;
+  if (is_member(f, p->pid)) return 0 ;
+  return p->pid == f->hook || p->session == f->hook || is_member(f, p->ppid)
+   || (p->ppid == getpid() && p->start >= f->since) ;
 }
 
-static unsigned int family_find (struct family *f)
+static size_t family_find (struct family *f)
 {
-  f->members.len = 0 ;
-  do
-  {
-    f->added = 0 ;
-    if (s4_processes(&adopt, f) == -1) break ;
-  }
-  while (f->added) ;
-  return (unsigned int)genalloc_len(s4_process, &f->members) ;
+  size_t before ;
+  s4_victims_forget(&f->members) ;
+  do before = genalloc_len(s4_victim, &f->members) ;
+  while (s4_victims_find(&f->members, &belongs, f) && genalloc_len(s4_victim, &f->members) > before) ;
+  return genalloc_len(s4_victim, &f->members) ;
 }
 
-static void family_signal (struct family const *f, int sig)
-{
-  s4_process const *p = genalloc_s(s4_process, &f->members) ;
-  for (size_t n = genalloc_len(s4_process, &f->members) ; n-- ; )
-  {
-    kill(p[n].pid, sig) ;
-    if (sig != SIGKILL) kill(p[n].pid, SIGCONT) ;
-  }
-}
+ /* Again as long as somebody is found: signalled ones may fork. */
 
-static int family_wait (struct family *f, s4_ms until)
+static int family_end (struct family *f, int sig, s4_ms grace)
 {
+  s4_ms const until = s4_limit(grace) ;
+  s4_ms never = S4_NEVER ;
   while (family_find(f))
   {
-    s4_ms now = s4_now() ;
-    if (now >= until) return 0 ;
-    s4_poll(0, 0, now + S4_TICK) ;
+    s4_victims_signal(&f->members, sig) ;
+    if (!s4_victims_wait(&f->members, until, &never)) return 0 ;
   }
   return 1 ;
-}
-
-static void end_family (struct family *f, char const *name, s4_ms killgrace)
-{
-  family_find(f) ;
-  family_signal(f, SIGTERM) ;
-  if (family_wait(f, s4_limit(killgrace))) return ;
-  family_signal(f, SIGKILL) ;
-  if (!family_wait(f, s4_limit(DEATH_TIMEOUT))) s4_warn(name, ": ", S4_NUM((int64_t)genalloc_len(s4_process, &f->members)), " of its processes can't be killed") ;
 }
 
  /* --- the program itself --- */
@@ -152,7 +130,7 @@ int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace)
 {
   s4_ms const begun = s4_now() ;
   s4_ms const limit = s4_limit(timeout) ;
-  struct family f = { .since = (uint64_t)begun * (uint64_t)sysconf(_SC_CLK_TCK) / 1000, .members = GENALLOC_ZERO } ;
+  struct family f = { .since = s4_ticks(), .members = GENALLOC_ZERO } ;
   int wstat ;
   prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself from the hook becomes our child, so it can be found */
   if (!start(argv, limit, &f.hook))
@@ -162,6 +140,6 @@ int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace)
   }
   if (wait_reporting(f.hook, argv[0], limit, &wstat)) return judge(wstat, argv[0], s4_now() - begun) ;
   s4_warn(argv[0], " is not done after ", S4_MS(s4_now() - begun), ", ending it") ;
-  end_family(&f, argv[0], killgrace) ;
+  if (!family_end(&f, SIGTERM, killgrace) && !family_end(&f, SIGKILL, DEATH_TIMEOUT)) s4_victims_name(&f.members, "can't be killed: ") ;
   return S4_LATE ;
 }

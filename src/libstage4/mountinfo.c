@@ -111,6 +111,11 @@ int s4_mounts_load (s4_mounts *ms)
   return 1 ;
 }
 
+int s4_same_superblock (s4_mount const *a, s4_mount const *b)
+{
+  return a->major == b->major && a->minor == b->minor ;
+}
+
 int s4_mounts_find (s4_mounts const *ms, unsigned int id)
 {
   for (unsigned int i = 0 ; i < ms->n ; i++)

@@ -281,3 +281,9 @@ int s4_mounts_holding (s4_mounts const *ms, char const *path)
     at = next ;
   }
 }
+
+int s4_mounts_on (s4_mounts const *ms, char const *dir)
+{
+  int i = s4_mounts_holding(ms, dir) ;
+  return i >= 0 && !strcmp(ms->m[i].dir, dir) ? i : -1 ;
+}

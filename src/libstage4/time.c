@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <skalibs/types.h>
 
@@ -19,6 +20,11 @@ s4_ms s4_now (void)
   struct timespec ts ;
   clock_gettime(CLOCK_BOOTTIME, &ts) ;
   return (s4_ms)ts.tv_sec * 1000 + ts.tv_nsec / 1000000 ;
+}
+
+uint64_t s4_ticks (void)
+{
+  return (uint64_t)s4_now() * (uint64_t)sysconf(_SC_CLK_TCK) / 1000 ;
 }
 
 int s4_ms_scan (char const *s, s4_ms *t)

@@ -46,6 +46,11 @@ static int32_t state_of (s4_task const *t)
   return __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) ;
 }
 
+int s4_task_done (s4_task const *t)
+{
+  return state_of(t) == S4_FINISHED && !t->err ;
+}
+
 static int turn (s4_task *t, int32_t from, int32_t to)
 {
   return __atomic_compare_exchange_n(&t->state, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ;

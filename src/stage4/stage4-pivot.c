@@ -7,21 +7,16 @@
 
 #include <skalibs/nonposix.h>
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/stralloc.h>
-#include <skalibs/types.h>
 
 #include "stage4.h"
 
@@ -39,19 +34,11 @@ struct pivot
   int rootfs ;               /* the old root is the initramfs: MS_MOVE instead of pivot_root */
 } ;
 
- /* --- mounts by name --- */
+ /* Where the old root will be, while the new one is not yet it. */
 
-static char const *joined (char const *dir, char const *name)
+static char const *oldroot_outside (struct pivot const *p)
 {
-  stralloc sa = STRALLOC_ZERO ;
-  if (!stralloc_cats(&sa, dir) || (*name != '/' && !stralloc_cats(&sa, "/")) || !stralloc_cats(&sa, name) || !stralloc_0(&sa)) return name ;
-  return sa.s ;
-}
-
-static int mount_on (s4_mounts const *ms, char const *dir)
-{
-  int i = s4_mounts_holding(ms, dir) ;
-  return i >= 0 && !strcmp(ms->m[i].dir, dir) ? i : -1 ;
+  return s4_concat(p->newroot, s4_concat("/", p->oldroot)) ;
 }
 
  /* --- what can be undone --- */
@@ -81,7 +68,7 @@ static int failed (char const *what, char const *arg)
 
 static int make_mountpoint (struct pivot *p)
 {
-  if (mount_on(&p->ms, p->newroot) >= 0) return 1 ;
+  if (s4_mounts_on(&p->ms, p->newroot) >= 0) return 1 ;
   if (mount(p->newroot, p->newroot, 0, MS_BIND | MS_REC, 0) == -1) return failed("bind on itself ", p->newroot) ;
   p->bound = 1 ;
   return s4_mounts_load(&p->ms) || failed("read mountinfo", "") ;
@@ -93,15 +80,15 @@ static int prepare (struct pivot *p)
 {
   int root, new ;
   if (!s4_mounts_load(&p->ms)) return failed("read mountinfo", "") ;
-  root = mount_on(&p->ms, "/") ;
+  root = s4_mounts_on(&p->ms, "/") ;
   if (root == -1) return (errno = ENOENT, failed("find the mount of ", "/")) ;
   if (!make_private(p, s4_mounts_holding(&p->ms, p->newroot)) || !make_private(p, root)) return failed("make private ", p->newroot) ;
   if (!make_mountpoint(p)) return 0 ;
-  root = mount_on(&p->ms, "/") ;
-  new = mount_on(&p->ms, p->newroot) ;
+  root = s4_mounts_on(&p->ms, "/") ;
+  new = s4_mounts_on(&p->ms, p->newroot) ;
   if (!make_private(p, new) || !make_private(p, s4_mounts_parent(&p->ms, new)) || !make_private(p, root)) return failed("make private ", p->newroot) ;
   p->rootfs = !strcmp(p->ms.m[root].type, "rootfs") ;
-  if (mkdir(joined(p->newroot, p->oldroot), 0700) == -1 && errno != EEXIST) return failed("make the directory ", joined(p->newroot, p->oldroot)) ;
+  if (mkdir(oldroot_outside(p), 0700) == -1 && errno != EEXIST) return failed("make the directory ", oldroot_outside(p)) ;
   return 1 ;
 }
 
@@ -111,10 +98,10 @@ static int prepare (struct pivot *p)
 
 static int move_over_rootfs (struct pivot *p)
 {
-  int root = mount_on(&p->ms, "/") ;
+  int root = s4_mounts_on(&p->ms, "/") ;
   for (unsigned int i = 0 ; i < p->ms.n ; i++)
   {
-    char const *to = joined(joined(p->newroot, p->oldroot), p->ms.m[i].dir) ;
+    char const *to = s4_concat(oldroot_outside(p), p->ms.m[i].dir) ;
     if (p->ms.m[i].parent != p->ms.m[root].id || !strcmp(p->ms.m[i].dir, p->newroot) || (int)i == root) continue ;
     if (!strncmp(p->newroot, p->ms.m[i].dir, strlen(p->ms.m[i].dir)) && p->newroot[strlen(p->ms.m[i].dir)] == '/') continue ;
     if (!s4_make_path(to, &p->ms.m[i]) || mount(p->ms.m[i].dir, to, 0, MS_MOVE, 0) == -1)
@@ -127,116 +114,9 @@ static int move_over_rootfs (struct pivot *p)
 
 static int change_root (struct pivot *p)
 {
-  if (p->rootfs ? !move_over_rootfs(p) : syscall(SYS_pivot_root, p->newroot, joined(p->newroot, p->oldroot)) && !failed("pivot_root to ", p->newroot)) return 0 ;
+  if (p->rootfs ? !move_over_rootfs(p) : syscall(SYS_pivot_root, p->newroot, oldroot_outside(p)) && !failed("pivot_root to ", p->newroot)) return 0 ;
   if (chdir("/") == -1) s4_warnsys("unable to enter the new root") ;
   return 1 ;
-}
-
- /* --- afterwards: /dev and so on, and the file descriptors --- */
-
- /* Where a path of the old root is now, without its links: an absolute one would lead into the new root. */
-
-static char const *resolve_in (char const *old, char const *path)
-{
-  stralloc sa = STRALLOC_ZERO ;
-  stralloc link = STRALLOC_ZERO ;
-  char const *at = joined(old, path) ;
-  for (unsigned int links = 0 ; links < 10 ; links++)
-  {
-    link.len = 0 ;
-    if (sareadlink(&link, at) == -1 || !stralloc_0(&link)) return at ;
-    if (link.s[0] == '/') at = joined(old, link.s) ;
-    else
-    {
-      sa.len = 0 ;
-      if (!sadirname(&sa, at, strlen(at)) || !stralloc_0(&sa)) return at ;
-      at = joined(sa.s, link.s) ;
-    }
-  }
-  return at ;
-}
-
-struct fresh { char const *path ; char const *type ; } ;
-static struct fresh const fresh[] = { { "/dev", "devtmpfs" }, { "/proc", "proc" }, { "/sys", "sysfs" }, { "/run", "tmpfs" } } ;
-
-static void mount_fresh (char const *path)
-{
-  for (unsigned int k = 0 ; k < sizeof fresh / sizeof *fresh ; k++)
-    if (!strcmp(path, fresh[k].path))
-    {
-      if (mount(fresh[k].type, path, fresh[k].type, MS_NOSUID | (k ? MS_NODEV : 0), 0) == -1) s4_warnsys("unable to mount a fresh ", path) ;
-      else s4_verbose("mounted a fresh ", path) ;
-      return ;
-    }
-  s4_warn("nothing is mounted on ", path, ", not moved") ;
-}
-
-static void bring (char const *old, char const *path)
-{
-  s4_mounts ms = S4_MOUNTS_ZERO ;
-  char const *from = resolve_in(old, path) ;
-  int i, parent ;
-  if (!s4_make_path(path, 0)) s4_warnsys("unable to make the directory ", path) ;
-  i = s4_mounts_load(&ms) ? mount_on(&ms, from) : -1 ;
-  if (i == -1)
-  {
-    mount_fresh(path) ;
-    return ;
-  }
-  parent = s4_mounts_parent(&ms, i) ;
-  if (parent >= 0 && ms.m[parent].shared && mount(0, ms.m[parent].dir, 0, MS_PRIVATE, 0) == -1) s4_warnsys("unable to make private ", ms.m[parent].dir) ;
-  if (mount(from, path, 0, MS_MOVE, 0) == 0) s4_verbose("moved ", from, " to ", path) ;
-  else
-  {
-    s4_warnsys("unable to move ", from, " to ", path) ;
-    mount_fresh(path) ;
-  }
-}
-
-static void reopen (int fd)
-{
-  int new = fd ? open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1 ;
-  if (new >= 0) ndelay_off(new) ;
-  else new = open("/dev/null", (fd ? O_WRONLY : O_RDONLY) | O_CLOEXEC) ;
-  if (new == -1) close(fd) ;
-  else if (new != fd)
-  {
-    dup2(new, fd) ;
-    close(new) ;
-  }
-  else uncoe(fd) ;
-}
-
-static int is_below (char const *path, char const *dir)
-{
-  size_t len = strlen(dir) ;
-  return !strncmp(path, dir, len) && (!path[len] || path[len] == '/') ;
-}
-
-static void release_fds (char const *old)
-{
-  s4_mounts ms = S4_MOUNTS_ZERO ;
-  int listing = openat(s4_proc(), "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  DIR *dir = listing == -1 ? 0 : fdopendir(listing) ;
-  struct dirent *d ;
-  if (!dir || !s4_mounts_load(&ms))
-  {
-    s4_warnsys("unable to look for file descriptors that point into the old root") ;
-    return ;
-  }
-  while ((d = readdir(dir)))
-  {
-    unsigned int fd ;
-    int id, i ;
-    if (!uint0_scan(d->d_name, &fd) || (int)fd == listing || (int)fd == s4_proc()) continue ;
-    id = s4_mount_id((int)fd) ;
-    i = id > 0 ? s4_mounts_find(&ms, (unsigned int)id) : -1 ;
-    if (i == -1 || !is_below(ms.m[i].dir, old)) continue ;
-    if (fd < 3) reopen((int)fd) ;
-    else close((int)fd) ;
-    s4_verbose("let go of fd ", S4_NUM(fd)) ;
-  }
-  closedir(dir) ;
 }
 
 static void set_environment (struct pivot *p, char const *old)
@@ -248,14 +128,18 @@ static void set_environment (struct pivot *p, char const *old)
 
 static int pivot (struct pivot *p)
 {
-  char const *old = joined("", p->oldroot) ;
+  char const *old = s4_concat("/", p->oldroot) ;
+  char const *const *moves = genalloc_s(char const *, &p->moves) ;
+  unsigned int n = (unsigned int)genalloc_len(char const *, &p->moves) ;
+  genalloc mounts = GENALLOC_ZERO ;   /* s4_kept: by id, because after the pivot the names lead elsewhere */
+  if (!s4_keep_resolve(moves, n, &mounts)) s4_warnsys("unable to resolve all paths to move") ;
   if (!prepare(p) || !change_root(p))
   {
     undo(p) ;
     return S4_LEFT ;
   }
-  for (size_t i = 0 ; i < genalloc_len(char const *, &p->moves) ; i++) bring(old, genalloc_s(char const *, &p->moves)[i]) ;
-  release_fds(old) ;
+  for (unsigned int i = 0 ; i < n ; i++) s4_bring(s4_kept_mount_at(&mounts, i), moves[i]) ;
+  s4_release_fds(old) ;
   set_environment(p, old) ;
   s4_info("pivoted to ", p->newroot, ", the old root is at ", old) ;
   if (getpid() != 1) s4_info("this is not pid 1: pid 1 keeps the old root busy") ;
@@ -267,7 +151,7 @@ static int pivot (struct pivot *p)
 static void walk_inside (struct pivot *p, char const *const *next)
 {
   if (!p->newroot || !*next) return ;
-  set_environment(p, joined("", p->oldroot)) ;
+  set_environment(p, s4_concat("/", p->oldroot)) ;
   s4_proc() ;   /* opened before it is out of reach */
   if (chdir(p->newroot) == -1 || chroot(".") == -1) s4_warnsys("unable to look into ", p->newroot, ", what follows is looked for outside") ;
 }
@@ -317,9 +201,10 @@ static void add_move (struct pivot *p, char const *path)
 
 int main (int argc, char const **argv, char const *const *envp)
 {
+  static char const *const always[] = { "/dev", "/proc", "/sys", "/run" } ;
   struct pivot p = { .oldroot = S4_OLDROOT, .moves = GENALLOC_ZERO, .ms = S4_MOUNTS_ZERO, .made_private = STRALLOC_ZERO } ;
   s4_step_init("stage4-pivot", USAGE, S4_DESTROYS, argv, envp) ;
-  for (unsigned int k = 0 ; k < sizeof fresh / sizeof *fresh ; k++) add_move(&p, fresh[k].path) ;
+  for (unsigned int k = 0 ; k < sizeof always / sizeof *always ; k++) add_move(&p, always[k]) ;
   {
     subgetopt l = SUBGETOPT_ZERO ;
     for (;;)

@@ -46,6 +46,15 @@ static int find_absolute (stralloc *path, char const *word)
   return sagetcwd(&cwd) && stralloc_append(&cwd, '/') && stralloc_insert(path, 0, &cwd) && stralloc_0(path) && (path->len--, 1) ;
 }
 
+static int pid1_has_path (void)
+{
+  stralloc env = STRALLOC_ZERO ;
+  if (!s4_proc_read("1/environ", &env)) return 0 ;
+  for (size_t i = 0 ; i < env.len ; i += strlen(env.s + i) + 1)
+    if (!strncmp(env.s + i, "PATH=", 5)) return !strcmp(env.s + i + 5, s4_nextpath()) ;
+  return 0 ;
+}
+
 static int add_word (stralloc *script, char const *word)
 {
   return string_quote(script, word, strlen(word)) && stralloc_append(script, ' ') ;
@@ -56,13 +65,14 @@ static int add_word (stralloc *script, char const *word)
 static int make_script (stralloc *script, char const *const *prog)
 {
   stralloc path = STRALLOC_ZERO ;
-  if (!find_absolute(&path, EXECLINE_SHEBANGPREFIX "execlineb") && !find_absolute(&path, "execlineb"))
+  if (!find_absolute(&path, EXECLINE_EXTBINPREFIX "execlineb") && !find_absolute(&path, EXECLINE_SHEBANGPREFIX "execlineb")
+   && !find_absolute(&path, "execlineb"))
   {
     s4_fatalsys("unable to find execlineb") ;
     return 0 ;
   }
   if (!stralloc_cats(script, "#!") || !stralloc_cats(script, path.s) || !stralloc_cats(script, " -P\n")) return 0 ;
-  if (find_absolute(&path, EXECLINE_EXTBINPREFIX "export")
+  if (!pid1_has_path() && find_absolute(&path, EXECLINE_EXTBINPREFIX "export")
    && (!add_word(script, path.s) || !add_word(script, "PATH") || !add_word(script, s4_nextpath()))) return 0 ;
   if (!find_absolute(&path, prog[0]) || !add_word(script, path.s)) return 0 ;
   for (prog++ ; *prog ; prog++) if (!add_word(script, *prog)) return 0 ;

@@ -1,6 +1,6 @@
 /* ISC license. */
 
-/* Mount points: a directory, or a file for what is mounted on a file; with all that leads there. */
+/* Names of files: put together, and made to mount something on. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,14 @@
 #include <skalibs/stralloc.h>
 
 #include "stage4.h"
+
+char const *s4_concat (char const *a, char const *b)
+{
+  stralloc sa = STRALLOC_ZERO ;
+  return stralloc_cats(&sa, a) && stralloc_cats(&sa, b) && stralloc_0(&sa) ? sa.s : "" ;
+}
+
+ /* A directory, or a file for what is mounted on a file; with all that leads there. */
 
 int s4_make_path (char const *path, s4_mount const *like)
 {

@@ -1,0 +1,104 @@
+/* ISC license. */
+
+/* In the new root: what comes along from the old one, and what must not keep it busy. */
+
+#include <skalibs/nonposix.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <skalibs/djbunix.h>
+#include <skalibs/stralloc.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+static struct { char const *path, *type ; } const fresh[] =
+  { { "/dev", "devtmpfs" }, { "/proc", "proc" }, { "/sys", "sysfs" }, { "/run", "tmpfs" } } ;
+
+static void mount_fresh (char const *path)
+{
+  for (unsigned int k = 0 ; k < sizeof fresh / sizeof *fresh ; k++)
+    if (!strcmp(path, fresh[k].path))
+    {
+      unsigned long flags = MS_NOSUID | (k ? MS_NODEV : 0) ;
+      if (mount(fresh[k].type, path, fresh[k].type, flags, 0) == -1) s4_warnsys("unable to mount a fresh ", path) ;
+      else s4_verbose("mounted a fresh ", path) ;
+      return ;
+    }
+  s4_warn("nothing is mounted on ", path, ", not moved") ;
+}
+
+static void move_along (s4_mounts const *ms, int i, char const *path)
+{
+  int parent = s4_mounts_parent(ms, i) ;
+  if (parent >= 0 && ms->m[parent].shared && mount(0, ms->m[parent].dir, 0, MS_PRIVATE, 0) == -1)
+    s4_warnsys("unable to make private ", ms->m[parent].dir) ;
+  if (!mount(ms->m[i].dir, path, 0, MS_MOVE, 0))
+  {
+    s4_verbose("moved ", ms->m[i].dir, " to ", path) ;
+    return ;
+  }
+  s4_warnsys("unable to move ", ms->m[i].dir, " to ", path) ;
+  mount_fresh(path) ;
+}
+
+void s4_bring (unsigned int id, char const *path)
+{
+  s4_mounts ms = S4_MOUNTS_ZERO ;
+  int i ;
+  if (!s4_make_path(path, 0)) s4_warnsys("unable to make the directory ", path) ;
+  i = id && s4_mounts_load(&ms) ? s4_mounts_find(&ms, id) : -1 ;
+  if (i >= 0) move_along(&ms, i, path) ;
+  else mount_fresh(path) ;
+}
+
+static void reopen (int fd)
+{
+  int new = fd ? open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1 ;
+  if (new >= 0) ndelay_off(new) ;
+  else new = open("/dev/null", (fd ? O_WRONLY : O_RDONLY) | O_CLOEXEC) ;
+  if (new == -1) close(fd) ;
+  else if (new != fd)
+  {
+    dup2(new, fd) ;
+    close(new) ;
+  }
+  else uncoe(fd) ;
+}
+
+static int is_below (char const *path, char const *dir)
+{
+  size_t len = strlen(dir) ;
+  return !strncmp(path, dir, len) && (!path[len] || path[len] == '/') ;
+}
+
+void s4_release_fds (char const *old)
+{
+  s4_mounts ms = S4_MOUNTS_ZERO ;
+  int listing = openat(s4_proc(), "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  DIR *dir = listing == -1 ? 0 : fdopendir(listing) ;
+  struct dirent *d ;
+  if (!dir || !s4_mounts_load(&ms))
+  {
+    s4_warnsys("unable to look for file descriptors that point into the old root") ;
+    return ;
+  }
+  while ((d = readdir(dir)))
+  {
+    unsigned int fd ;
+    int id, i ;
+    if (!uint0_scan(d->d_name, &fd) || (int)fd == listing || (int)fd == s4_proc()) continue ;
+    id = s4_mount_id((int)fd) ;
+    i = id > 0 ? s4_mounts_find(&ms, (unsigned int)id) : -1 ;
+    if (i == -1 || !is_below(ms.m[i].dir, old)) continue ;
+    if (fd < 3) reopen((int)fd) ;
+    else close((int)fd) ;
+    s4_verbose("let go of fd ", S4_NUM(fd)) ;
+  }
+  closedir(dir) ;
+}

@@ -1,0 +1,172 @@
+/* ISC license. */
+
+/*
+  What makes a process fit to walk a chain to its end: nothing ends it, nothing holds it back, nothing that
+  it inherited keeps anything busy. Each of these may fail without stopping anything.
+*/
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <skalibs/djbunix.h>
+#include <skalibs/sig.h>
+#include <skalibs/stralloc.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+#define PANIC_SECONDS "5"   /* time to read why */
+
+static void try (int ok, char const *what)
+{
+  if (!ok) s4_warnsys("unable to ", what) ;
+}
+
+static void leave_session (void)
+{
+   /* A leader of a process group can't leave its session, a member can. */
+  if (getpgrp() == getpid() && getsid(0) != getpid()) setpgid(0, getpgid(getppid())) ;
+  if (setsid() == -1 && getsid(0) != getpid()) s4_warnsys("unable to make an own session") ;
+  ioctl(0, TIOCNOTTY) ;
+}
+
+static void ignore_signals (void)
+{
+  for (int sig = 1 ; sig < NSIG ; sig++) switch (sig)
+  {
+    case SIGCHLD : case SIGCONT : sig_restore(sig) ; break ;
+    case SIGSEGV : case SIGBUS : case SIGILL : case SIGFPE : case SIGABRT : case SIGTRAP : case SIGSYS : break ;   /* faults of our own */
+    default : sig_ignore(sig) ;   /* fails for the two that can't be ignored, and those of the libc */
+  }
+  sig_blocknone() ;
+  prctl(PR_SET_PDEATHSIG, 0) ;
+}
+
+static void become_important (void)
+{
+  struct sched_param const normal = { .sched_priority = 0 } ;
+  try(s4_proc_write("self/oom_score_adj", "-1000"), "protect this process from the OOM killer") ;
+  sched_setscheduler(0, SCHED_OTHER, &normal) ;
+  setpriority(PRIO_PROCESS, 0, 0) ;
+}
+
+static void raise_limits (void)
+{
+  struct rlimit const nocore = { 0, 0 } ;
+  struct rlimit files ;
+  stralloc max = STRALLOC_ZERO ;
+  uint64_t u ;
+  setrlimit(RLIMIT_CORE, &nocore) ;
+  if (s4_proc_read("sys/fs/nr_open", &max) && uint64_scan(max.s, &u))
+  {
+    files.rlim_cur = files.rlim_max = (rlim_t)u ;
+    if (!setrlimit(RLIMIT_NOFILE, &files)) return ;
+  }
+  if (!getrlimit(RLIMIT_NOFILE, &files))
+  {
+    files.rlim_cur = files.rlim_max ;
+    setrlimit(RLIMIT_NOFILE, &files) ;
+  }
+}
+
+ /* "0::/path" is cgroup 2, "N:controllers:/path" a hierarchy of cgroup 1; cgroups(7). */
+
+static void leave_cgroup (char *line)
+{
+  stralloc procs = STRALLOC_ZERO ;
+  char *name = strchr(line, ':') ;
+  char *path = name ? strchr(name + 1, ':') : 0 ;
+  if (!path || !strcmp(path, ":/")) return ;
+  *path = 0 ;
+  name += !strncmp(name + 1, "name=", 5) ? 6 : 1 ;
+  if (!stralloc_cats(&procs, "/sys/fs/cgroup/") || !stralloc_cats(&procs, name)
+   || !stralloc_cats(&procs, *name ? "/cgroup.procs" : "cgroup.procs") || !stralloc_0(&procs)) return ;
+  if (!openwritenclose_unsafe(procs.s, "0", 1) && *name == 0)
+    try(openwritenclose_unsafe("/sys/fs/cgroup/unified/cgroup.procs", "0", 1), "move to the root cgroup") ;
+  stralloc_free(&procs) ;
+}
+
+static void leave_cgroups (void)
+{
+  stralloc text = STRALLOC_ZERO ;
+  if (!s4_proc_read("self/cgroup", &text)) return ;
+  for (char *line = text.s, *end ; (end = strchr(line, '\n')) ; line = end + 1)
+  {
+    *end = 0 ;
+    leave_cgroup(line) ;
+  }
+}
+
+static void start_sync (void)
+{
+  pid_t pid = s4_fork(-1, 0) ;
+  if (pid == -1) s4_warnsys("unable to start an early sync") ;
+  if (pid) return ;
+  sync() ;
+  _exit(0) ;
+}
+
+ /* Once a machine: not from a container. */
+
+static void prepare_kernel (void)
+{
+  try(s4_proc_write("sys/kernel/core_pattern", "/dev/null"), "turn core dumps off") ;   /* not a regular file, so nothing is dumped */
+  try(!reboot(RB_ENABLE_CAD), "make Ctrl-Alt-Del a hard reboot") ;
+  try(s4_proc_write("sys/kernel/panic", PANIC_SECONDS), "make a panic reboot") ;
+  start_sync() ;
+}
+
+ /* --- stdin, stdout, stderr --- */
+
+static int open_output (char const *file)
+{
+  int fd = open(file, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) ;
+  if (fd == -1) return 0 ;
+  ndelay_off(fd) ;
+  if (dup2(fd, 1) == -1 || dup2(fd, 2) == -1) return 0 ;
+  if (fd > 2) fd_close(fd) ;
+  return 1 ;
+}
+
+static void redirect (char output)
+{
+  int null = open("/dev/null", O_RDONLY | O_CLOEXEC) ;
+  if (null == -1) s4_warnsys("unable to open /dev/null") ;
+  else if (null)
+  {
+    dup2(null, 0) ;
+    fd_close(null) ;
+  }
+  else uncoe(null) ;
+  if (output == 'c') try(open_output("/dev/console"), "open /dev/console") ;
+  if (output != 'K') return ;
+  if (!s4.container) s4_proc_write("sys/kernel/printk_devkmsg", "on\n") ;   /* else 10 lines in 5 s; fails if the boot line fixed it */
+  if (!openwritenclose_unsafe("/sys/module/printk/parameters/always_kmsg_dump", "Y", 1))
+    s4_verbose("the kernel log of an orderly reboot is not kept in pstore") ;
+  try(open_output("/dev/kmsg"), "open /dev/kmsg") ;
+}
+
+void s4_become_fit (char output, int lock)
+{
+  umask(022) ;
+  try(!chdir("/"), "enter /") ;
+  ignore_signals() ;
+  leave_session() ;
+  become_important() ;
+  leave_cgroups() ;
+  raise_limits() ;
+  if (!s4.container) prepare_kernel() ;
+  redirect(output) ;
+  s4_close_all_but(s4.watchdog, lock) ;
+}

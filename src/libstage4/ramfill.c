@@ -1,0 +1,295 @@
+/* ISC license. */
+
+/*
+  Filling a shutdown ramfs that is not mounted anywhere yet: files at the same paths, links as links, with
+  all that they need to be executed. Every problem is named where it is found; all that follows just stops.
+*/
+
+#include <skalibs/nonposix.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <skalibs/allreadwrite.h>
+#include <skalibs/djbunix.h>
+#include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
+
+#include "stage4.h"
+
+#define LIST_TIMEOUT 10000   /* for the dynamic linker to say what a program needs */
+#define PATH_MAX_LINUX 4096
+
+struct program
+{
+  char const *path ;
+  char const *interpreter ;
+  int dynamic ;
+} ;
+
+static int failed (char const *what, char const *arg)
+{
+  s4_fatalsys("unable to ", what, arg) ;
+  return 0 ;
+}
+
+static char const *relative (char const *path)
+{
+  return path + strspn(path, "/") ;
+}
+
+ /* --- names inside --- */
+
+static int is_inside (s4_ramfill const *r, char const *dst)
+{
+  s4_entry const *e = genalloc_s(s4_entry, &r->entries) ;
+  for (size_t n = genalloc_len(s4_entry, &r->entries) ; n-- ; ) if (!strcmp(e[n].dst, dst)) return 1 ;
+  return 0 ;
+}
+
+static int enter (s4_ramfill *r, char type, struct stat const *st, char const *dst, char const *src)
+{
+  s4_entry const e =
+  {
+    .type = type, .mode = st->st_mode, .size = type == 'f' ? (uint64_t)st->st_size : 0, .mtime = (uint64_t)st->st_mtime,
+    .dst = strdup(dst), .src = strdup(src)
+  } ;
+  return e.dst && e.src && genalloc_append(s4_entry, &r->entries, &e) ;
+}
+
+int s4_ramfill_directory (s4_ramfill *r, char const *dst, mode_t mode)
+{
+  struct stat const st = { .st_mode = S_IFDIR | mode } ;
+  if (!*dst || is_inside(r, dst)) return 1 ;
+  if (mkdirat(r->root, dst, mode & 0755) == -1 && errno != EEXIST) return failed("make inside the directory ", dst) ;
+  return enter(r, 'd', &st, dst, "-") ;
+}
+
+int s4_ramfill_link (s4_ramfill *r, char const *dst, char const *target)
+{
+  struct stat const st = { .st_mode = S_IFLNK | 0777 } ;
+  if (is_inside(r, dst)) return 1 ;
+  if (symlinkat(target, r->root, dst) == -1) return failed("make inside the link ", dst) ;
+  return enter(r, 'l', &st, dst, target) ;
+}
+
+static int copy_link (s4_ramfill *r, char const *dst, int dirfd, char const *link)
+{
+  char target[PATH_MAX_LINUX + 1] ;
+  ssize_t len = readlinkat(dirfd, link, target, PATH_MAX_LINUX) ;
+  if (len == -1) return failed("read the link to copy as ", dst) ;
+  target[len] = 0 ;
+  return s4_ramfill_link(r, dst, target) ;
+}
+
+static int write_inside (s4_ramfill *r, char const *dst, stralloc const *content, mode_t mode)
+{
+  int fd, ok ;
+  if (content->len > r->left) return (errno = ENOSPC, failed("stay within the size with ", dst)) ;
+  r->left -= content->len ;
+  fd = openat(r->root, dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) ;
+  if (fd == -1) return failed("make inside ", dst) ;
+  ok = allwrite(fd, content->s, content->len) == content->len && !fchmod(fd, mode & 0755) ;
+  if (!ok) failed("write inside ", dst) ;
+  fd_close(fd) ;
+  return ok ;
+}
+
+ /* --- what a program needs: asked of the dynamic linker itself --- */
+
+struct listing
+{
+  char const *interpreter ;
+  char const *program ;
+  int root ;     /* -1: outside */
+} ;
+
+static int run_listing (int fd, void *data)
+{
+  struct listing const *l = data ;
+  char const *argv[] = { l->interpreter, "--list", l->program, 0 } ;
+  if (l->root >= 0 && (fchdir(l->root) == -1 || chroot(".") == -1)) return errno ;
+  if (dup2(fd, 1) == -1) return errno ;
+  fd_close(fd) ;
+  execv(argv[0], (char *const *)argv) ;
+  return errno ;
+}
+
+static int list_libraries (stralloc *list, char const *interpreter, char const *program, int root)
+{
+  struct listing l = { .interpreter = interpreter, .program = program, .root = root } ;
+  return s4_ask(&run_listing, &l, LIST_TIMEOUT, list) && stralloc_0(list) ;
+}
+
+ /* A line of the list: "name => /path (0x...)", "/path (0x...)", "name (0x...)" or "name => not found". */
+
+static int add_libraries (s4_ramfill *r, char *list, char const *program)
+{
+  for (char *line = list, *end ; (end = strchr(line, '\n')) ; line = end + 1)
+  {
+    char *arrow, *path ;
+    *end = 0 ;
+    arrow = strstr(line, " => ") ;
+    path = arrow ? arrow + 4 : line + strspn(line, " \t") ;
+    if (arrow && !strncmp(path, "not found", 9)) return (errno = ENOENT, failed("find a library of ", program)) ;
+    if (*path != '/') continue ;
+    path[strcspn(path, " ")] = 0 ;
+    if (!s4_ramfill_path(r, path)) return 0 ;
+  }
+  return 1 ;
+}
+
+static int add_needed (s4_ramfill *r, char const *program, char const *interpreter)
+{
+  stralloc list = STRALLOC_ZERO ;
+  int ok = list_libraries(&list, interpreter, program, -1) ;
+  if (!ok) failed("list the libraries of ", program) ;
+  else ok = add_libraries(r, list.s, program) ;
+   /* Libraries in places of their own are found by the linker's cache. */
+  if (ok && !access("/etc/ld.so.cache", F_OK)) ok = s4_ramfill_path(r, "/etc/ld.so.cache") ;
+  stralloc_free(&list) ;
+  return ok ;
+}
+
+static int add_program (s4_ramfill *r, char const *dst, char const *src, stralloc const *content)
+{
+  char interpreter[PATH_MAX_LINUX] ;
+  stralloc path = STRALLOC_ZERO ;
+  struct program p ;
+  enum s4_exectype_e type = s4_exec_interpreter(content->s, content->len, interpreter, sizeof interpreter) ;
+  if (type != S4_SCRIPT && type != S4_DYNAMIC) return 1 ;
+  if (!stralloc_cats(&path, "/") || !stralloc_cats(&path, dst) || !stralloc_0(&path)) return 0 ;
+  p = (struct program){ .path = path.s, .interpreter = strdup(interpreter), .dynamic = type == S4_DYNAMIC } ;
+  return p.interpreter && genalloc_append(struct program, &r->programs, &p) && s4_ramfill_path(r, interpreter)
+   && (!p.dynamic || add_needed(r, src, interpreter)) ;
+}
+
+ /* --- files and trees --- */
+
+static int add_file (s4_ramfill *r, char const *dst, char const *src, struct stat const *st)
+{
+  stralloc content = STRALLOC_ZERO ;
+  struct stat whole = *st ;
+  int ok ;
+  if (is_inside(r, dst)) return 1 ;
+  if (!openslurpclose(&content, src)) return failed("read ", src) ;
+  whole.st_size = (off_t)content.len ;
+  ok = write_inside(r, dst, &content, st->st_mode) && enter(r, 'f', &whole, dst, src)
+   && (!(st->st_mode & 0111) || add_program(r, dst, src, &content)) ;
+  stralloc_free(&content) ;
+  return ok ;
+}
+
+static int add_tree (s4_ramfill *, char const *, char const *) ;
+
+ /* In a tree at its own path the targets of links are copied as well; elsewhere links may mean something else. */
+
+static int add_member (s4_ramfill *r, char const *dst, char const *src)
+{
+  struct stat st ;
+  if (lstat(src, &st) == -1) return failed("look at ", src) ;
+  if (S_ISDIR(st.st_mode)) return s4_ramfill_directory(r, dst, st.st_mode) && add_tree(r, dst, src) ;
+  if (S_ISREG(st.st_mode)) return add_file(r, dst, src, &st) ;
+  if (!S_ISLNK(st.st_mode)) return (errno = EINVAL, failed("copy what is neither file nor directory: ", src)) ;
+  return strcmp(dst, relative(src)) ? copy_link(r, dst, AT_FDCWD, src) : s4_ramfill_path(r, src) ;
+}
+
+static int add_tree (s4_ramfill *r, char const *dst, char const *src)
+{
+  DIR *dir = opendir(src) ;
+  struct dirent *d ;
+  int ok = 1 ;
+  if (!dir) return failed("read the directory ", src) ;
+  while (ok && (d = readdir(dir)))
+  {
+    stralloc from = STRALLOC_ZERO, to = STRALLOC_ZERO ;
+    if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..")) continue ;
+    ok = stralloc_cats(&from, src) && stralloc_append(&from, '/') && stralloc_cats(&from, d->d_name) && stralloc_0(&from)
+     && stralloc_cats(&to, dst) && (!*dst || stralloc_append(&to, '/')) && stralloc_cats(&to, d->d_name) && stralloc_0(&to)
+     && add_member(r, to.s, from.s) ;
+    stralloc_free(&from) ;
+    stralloc_free(&to) ;
+  }
+  closedir(dir) ;
+  return ok ;
+}
+
+ /* What a path passes, links first, is made inside as it is outside. */
+
+struct passing
+{
+  s4_ramfill *r ;
+  struct stat st ;
+  stralloc last ;
+} ;
+
+static int pass (int fd, char const *path, struct stat const *st, void *data)
+{
+  struct passing *p = data ;
+  p->st = *st ;
+  p->last.len = 0 ;
+  if (!stralloc_cats(&p->last, path) || !stralloc_0(&p->last)) return 0 ;
+  if (S_ISDIR(st->st_mode)) return s4_ramfill_directory(p->r, relative(path), st->st_mode) ;
+  return !S_ISLNK(st->st_mode) || copy_link(p->r, relative(path), fd, "") ;
+}
+
+int s4_ramfill_path (s4_ramfill *r, char const *path)
+{
+  struct passing p = { .r = r, .last = STRALLOC_ZERO } ;
+  int ok = s4_path_walk(path, &pass, &p) ;
+  if (!ok && errno) failed("copy ", path) ;
+  if (ok && S_ISREG(p.st.st_mode)) ok = add_file(r, relative(p.last.s), p.last.s, &p.st) ;
+  else if (ok && S_ISDIR(p.st.st_mode)) ok = add_tree(r, relative(p.last.s), p.last.s) ;
+  else if (ok) ok = (errno = EINVAL, failed("copy what is neither file nor directory: ", path)) ;
+  stralloc_free(&p.last) ;
+  return ok ;
+}
+
+static int add_parents (s4_ramfill *r, char const *dst)
+{
+  stralloc sa = STRALLOC_ZERO ;
+  int ok = stralloc_cats(&sa, dst) && stralloc_0(&sa) ;
+  for (char *s = sa.s ; ok && (s = strchr(s, '/')) ; *s++ = '/')
+  {
+    *s = 0 ;
+    ok = s4_ramfill_directory(r, sa.s, 0755) ;
+  }
+  stralloc_free(&sa) ;
+  return ok ;
+}
+
+int s4_ramfill_as (s4_ramfill *r, char const *src, char const *dst)
+{
+  struct stat st ;
+  dst = relative(dst) ;
+  if (stat(src, &st) == -1) return failed("find ", src) ;
+  if (!add_parents(r, dst)) return 0 ;
+  return S_ISDIR(st.st_mode) ? s4_ramfill_directory(r, dst, st.st_mode) && add_tree(r, dst, src) : add_file(r, dst, src, &st) ;
+}
+
+ /* --- when all is inside --- */
+
+static int works_inside (s4_ramfill *r, struct program const *p)
+{
+  stralloc list = STRALLOC_ZERO ;
+  int ok ;
+  if (!p->dynamic) return !faccessat(r->root, relative(p->interpreter), X_OK, 0) || failed("find inside the interpreter of ", p->path) ;
+  ok = list_libraries(&list, p->interpreter, p->path, r->root) && !strstr(list.s, "not found") ;
+  stralloc_free(&list) ;
+  return ok || failed("resolve inside the libraries of ", p->path) ;
+}
+
+int s4_ramfill_finish (s4_ramfill *r)
+{
+  stralloc text = STRALLOC_ZERO ;
+  size_t n = genalloc_len(s4_entry, &r->entries) ;
+  for (size_t i = 0 ; i < genalloc_len(struct program, &r->programs) ; i++)
+    if (!works_inside(r, genalloc_s(struct program, &r->programs) + i)) return 0 ;
+  for (size_t i = 0 ; i < n ; i++)
+    if (!s4_manifest_add(&text, genalloc_s(s4_entry, &r->entries) + i)) return failed("write the ", "manifest") ;
+  return s4_manifest_end(&text, n) && write_inside(r, S4_MANIFEST, &text, 0400) ;
+}

@@ -1,0 +1,114 @@
+/* ISC license. */
+
+/*
+  Who is spared by what he is: root's processes that call themselves '@...' (storage daemons that the root
+  file system needs; the convention is systemd's), and members of cgroups that are marked for survival.
+  A command line lies in the memory of its process, which may be on a dead disk: so it is read in a child.
+*/
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+
+#include <linux/magic.h>
+
+#include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+#define LOOK_TIMEOUT 1000
+
+static int proc_file (pid_t pid, char const *rest, stralloc *sa)
+{
+  char name[PID_FMT + 16] ;
+  size_t m = pid_fmt(name, pid) ;
+  strcpy(name + m, rest) ;
+  return s4_proc_read(name, sa) ;
+}
+
+ /* That /proc/PID belongs to root is not enough: so it does for every process that can't be dumped. */
+
+static int is_storage_daemon (pid_t pid, stralloc *sa)
+{
+  return proc_file(pid, "/cmdline", sa) && sa->len && sa->s[0] == '@'
+   && proc_file(pid, "/status", sa) && strstr(sa->s, "\nUid:\t0\t") ;
+}
+
+static char const *cgroup_root (void)
+{
+  static char const *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" } ;
+  struct statfs sf ;
+  for (unsigned int i = 0 ; i < sizeof places / sizeof *places ; i++)
+    if (!statfs(places[i], &sf) && sf.f_type == CGROUP2_SUPER_MAGIC) return places[i] ;
+  return 0 ;
+}
+
+ /* The mark of its cgroup, or of one above. */
+
+static int is_in_survivor_cgroup (char const *root, pid_t pid, stralloc *sa)
+{
+  stralloc dir = STRALLOC_ZERO ;
+  char const *path ;
+  char value[8] ;
+  int marked = 0 ;
+  if (!root || !proc_file(pid, "/cgroup", sa)) return 0 ;
+  path = !strncmp(sa->s, "0::/", 4) ? sa->s : strstr(sa->s, "\n0::/") ;
+  if (!path) return 0 ;
+  path = strchr(path, '/') ;
+  if (!stralloc_cats(&dir, root) || !stralloc_catb(&dir, path, strcspn(path, "\n")) || !stralloc_0(&dir)) return 0 ;
+  while (!marked && strlen(dir.s) > strlen(root))
+  {
+    marked = getxattr(dir.s, "user.survive_final_kill_signal", value, sizeof value) == 1 && value[0] == '1' ;
+    *strrchr(dir.s, '/') = 0 ;
+  }
+  stralloc_free(&dir) ;
+  return marked ;
+}
+
+ /* The answer: a byte for each, in their order. */
+
+struct look { s4_victim const *v ; size_t n ; } ;
+
+static int look (int fd, void *data)
+{
+  struct look const *l = data ;
+  char const *root = cgroup_root() ;
+  stralloc sa = STRALLOC_ZERO ;
+  for (size_t i = 0 ; i < l->n ; i++)
+  {
+    pid_t pid = l->v[i].p.pid ;
+    char answer = l->v[i].root && is_storage_daemon(pid, &sa) ? S4_SPARED_STORAGE
+     : is_in_survivor_cgroup(root, pid, &sa) ? S4_SPARED_CGROUP : S4_NOT_SPARED ;
+    int e = s4_answer(fd, &answer, 1) ;
+    if (e) return e ;
+  }
+  return 0 ;
+}
+
+ /* A child that hangs hangs on one that is stuck itself. That one is not spared; the next child begins after it. */
+
+void s4_victims_look (genalloc *victims)
+{
+  s4_victim *v = genalloc_s(s4_victim, victims) ;
+  size_t n = genalloc_len(s4_victim, victims) ;
+  stralloc answer = STRALLOC_ZERO ;
+  size_t done = 0 ;
+  while (done < n)
+  {
+    struct look l = { .v = v + done, .n = n - done } ;
+    int complete = s4_ask(&look, &l, LOOK_TIMEOUT, &answer) ;
+    if (!complete && errno != ETIMEDOUT && !answer.len)
+    {
+      s4_warnsys("unable to look at command lines, storage daemons may be killed") ;
+      break ;
+    }
+    for (size_t i = 0 ; i < answer.len && done < n ; i++) v[done++].spared = answer.s[i] ;
+    if (!complete) done++ ;
+  }
+  stralloc_free(&answer) ;
+}

@@ -1,0 +1,165 @@
+/* ISC license. */
+
+/*
+  Processes that are to end. Each is opened (pidfd) before it is looked at, and signalled through that:
+  it is the one that was looked at, however quickly pids are used again.
+*/
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <skalibs/djbunix.h>
+#include <skalibs/genalloc.h>
+#include <skalibs/sig.h>
+#include <skalibs/stralloc.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+#define NAMED_MAX 8     /* processes that one line names */
+#define REPORT 1000
+
+ /* --- finding --- */
+
+struct scan
+{
+  genalloc *victims ;
+  s4_victim_func *wanted ;
+  void *data ;
+} ;
+
+static int consider (pid_t pid, void *data)
+{
+  struct scan *s = data ;
+  s4_victim v = { .spared = 0 } ;
+  struct stat st ;
+  char name[PID_FMT] ;
+  if (pid == 1 || pid == getpid()) return 1 ;
+  v.pidfd = s4_pidfd(pid) ;
+  name[pid_fmt(name, pid)] = 0 ;
+  if (!s4_process_read(pid, &v.p) || v.p.kthread || v.p.dead || !s->wanted(&v.p, s->data)
+   || fstatat(s4_proc(), name, &st, 0) == -1 || !genalloc_readyplus(s4_victim, s->victims, 1))
+  {
+    if (v.pidfd >= 0) fd_close(v.pidfd) ;
+    return 1 ;
+  }
+  v.root = st.st_uid == 0 ;
+  return genalloc_append(s4_victim, s->victims, &v) ;
+}
+
+int s4_victims_find (genalloc *victims, s4_victim_func *wanted, void *data)
+{
+  struct scan s = { .victims = victims, .wanted = wanted, .data = data } ;
+  return s4_processes(&consider, &s) == 1 ;
+}
+
+void s4_victims_forget (genalloc *victims)
+{
+  s4_victim *v = genalloc_s(s4_victim, victims) ;
+  for (size_t n = genalloc_len(s4_victim, victims) ; n-- ; ) if (v[n].pidfd >= 0) fd_close(v[n].pidfd) ;
+  genalloc_setlen(s4_victim, victims, 0) ;
+}
+
+void s4_victims_drop_spared (genalloc *victims)
+{
+  s4_victim *v = genalloc_s(s4_victim, victims) ;
+  size_t n = genalloc_len(s4_victim, victims) ;
+  size_t kept = 0 ;
+  for (size_t i = 0 ; i < n ; i++)
+  {
+    if (!v[i].spared) v[kept++] = v[i] ;
+    else if (v[i].pidfd >= 0) fd_close(v[i].pidfd) ;
+  }
+  genalloc_setlen(s4_victim, victims, kept) ;
+}
+
+ /* --- signals --- */
+
+static void send (s4_victim const *v, int sig)
+{
+  if (s4_pidfd_kill(v->pidfd, v->p.pid, sig)) s4_trace(sig_name(sig), " to ", S4_NUM(v->p.pid), " ", v->p.comm) ;
+  else if (errno != ESRCH) s4_warnsys("unable to send ", sig_name(sig), " to ", S4_NUM(v->p.pid), " ", v->p.comm) ;
+}
+
+void s4_victims_signal (genalloc const *victims, int sig)
+{
+  s4_victim const *v = genalloc_s(s4_victim, victims) ;
+  for (size_t i = 0 ; i < genalloc_len(s4_victim, victims) ; i++)
+  {
+    send(v + i, sig) ;
+    if (sig == SIGKILL) continue ;
+    if (v[i].p.tty) s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGHUP) ;   /* what an interactive shell ends on */
+    s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGCONT) ;                  /* a stopped process sees the others only then */
+  }
+}
+
+ /* --- waiting --- */
+
+static int is_gone (s4_victim const *v)
+{
+  struct pollfd x = { .fd = v->pidfd, .events = POLLIN } ;
+  s4_process now ;
+  if (v->pidfd >= 0) return poll(&x, 1, 0) == 1 ;
+  return !s4_process_read(v->p.pid, &now) || now.start != v->p.start || now.dead ;
+}
+
+ /* Where the kernel holds it: the function, as wchan(5) of proc has it. */
+
+static int add_place (stralloc *sa, pid_t pid)
+{
+  static stralloc text = STRALLOC_ZERO ;
+  char name[PID_FMT + 8] ;
+  size_t m = pid_fmt(name, pid) ;
+  strcpy(name + m, "/wchan") ;
+  return stralloc_cats(sa, " (uninterruptible in ")
+   && stralloc_cats(sa, s4_proc_read(name, &text) ? text.s : "the kernel") && stralloc_cats(sa, ")") ;
+}
+
+unsigned int s4_victims_name (genalloc const *victims, char const *what)
+{
+  s4_victim const *v = genalloc_s(s4_victim, victims) ;
+  stralloc sa = STRALLOC_ZERO ;
+  unsigned int left = 0 ;
+  for (size_t i = 0 ; i < genalloc_len(s4_victim, victims) ; i++)
+  {
+    s4_process now ;
+    if (is_gone(v + i) || !s4_process_read(v[i].p.pid, &now) || ++left > NAMED_MAX) continue ;
+    if ((sa.len && !stralloc_cats(&sa, ", ")) || !stralloc_cats(&sa, S4_NUM(now.pid))
+     || !stralloc_cats(&sa, " ") || !stralloc_cats(&sa, now.comm)
+     || (now.state == 'D' && !add_place(&sa, now.pid))) return left ;
+  }
+  if (left > NAMED_MAX && (!stralloc_cats(&sa, " and ") || !stralloc_cats(&sa, S4_NUM(left - NAMED_MAX))
+   || !stralloc_cats(&sa, " more"))) return left ;
+  if (left && stralloc_0(&sa)) s4_info(what, sa.s) ;
+  stralloc_free(&sa) ;
+  return left ;
+}
+
+ /* One after the other: all of them must be gone anyway. */
+
+int s4_victims_wait (genalloc const *victims, s4_ms until, s4_ms *next_report)
+{
+  s4_victim const *v = genalloc_s(s4_victim, victims) ;
+  for (size_t i = 0 ; i < genalloc_len(s4_victim, victims) ; i++) while (!is_gone(v + i))
+  {
+    struct pollfd x = { .fd = v[i].pidfd, .events = POLLIN } ;
+    s4_ms now = s4_now() ;
+    s4_ms wake = until < *next_report ? until : *next_report ;
+    if (now >= until) return 0 ;
+    if (now >= *next_report)
+    {
+      s4_victims_name(victims, "waiting for ") ;
+      *next_report = now + REPORT ;
+      continue ;
+    }
+    if (v[i].pidfd < 0 && wake > now + S4_TICK) wake = now + S4_TICK ;
+    s4_poll(&x, v[i].pidfd >= 0, wake) ;
+  }
+  return 1 ;
+}
