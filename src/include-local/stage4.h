@@ -46,8 +46,10 @@ typedef int64_t s4_ms ;
 #define S4_MSFMT 24
 
 extern s4_ms s4_now (void) ;
-extern uint64_t s4_ticks (void) ;                    /* now as clock ticks since boot, as processes' start times are */
-extern int s4_ms_scan (char const *s, s4_ms *t) ;   /* 1 if s is 1500, 1500ms or 10s, and at most INT_MAX ms */
+ /* now as clock ticks since boot, as processes' start times are */
+extern uint64_t s4_ticks (void) ;
+ /* 1 if s is 1500, 1500ms or 10s, and at most INT_MAX ms */
+extern int s4_ms_scan (char const *s, s4_ms *t) ;
 extern char const *s4_ms_fmt (char *buf, s4_ms t) ;  /* "250 ms", "1.3 s" into buf[S4_MSFMT]; returns buf */
 #define S4_MS(t) s4_ms_fmt((char [S4_MSFMT]){ 0 }, (t))
 
@@ -74,9 +76,12 @@ extern s4_ms s4_budget_limit (s4_budget const *, s4_ms now, s4_ms timeout) gccat
 
 enum s4_level_e { S4_FATAL, S4_WARNING, S4_INFO, S4_VERBOSE, S4_TRACE } ;
 
-extern void s4_report (enum s4_level_e, int err, char const *const *s, size_t n) ;   /* err: errno to add, or 0 */
-extern void s4_plan (char const *const *s, size_t n) ;                             /* a line of -n, on stdout */
-extern size_t s4_line (char *buf, char const *const *s, size_t n, size_t clean) ;  /* pure: the line; s[0..clean-1] taken as they are */
+ /* err: errno to add, or 0 */
+extern void s4_report (enum s4_level_e, int err, char const *const *s, size_t n) ;
+ /* a line of -n, on stdout */
+extern void s4_plan (char const *const *s, size_t n) ;
+ /* pure: the line; s[0..clean-1] taken as they are */
+extern size_t s4_line (char *buf, char const *const *s, size_t n, size_t clean) ;
 
 #define S4_STRINGS(...) ((char const *const []){ __VA_ARGS__ }), sizeof((char const *const []){ __VA_ARGS__ }) / sizeof(char const *)
 #define s4_fatal(...) s4_report(S4_FATAL, 0, S4_STRINGS(__VA_ARGS__))
@@ -117,14 +122,19 @@ struct s4_chain_s
 } ;
 extern s4_chain s4 ;
 
-extern void s4_chain_read (char const *const *envp, int finishing) ;   /* environment -> s4; what makes no sense counts as unset */
+ /* environment -> s4; what makes no sense counts as unset */
+extern void s4_chain_read (char const *const *envp, int finishing) ;
 extern int s4_action_scan (char const *s, enum s4_action_e *) ;        /* names, 0 and 6 */
 extern char const *s4_action_name (enum s4_action_e) gccattr_const ;
-extern int s4_setenv (char const *name, char const *value) ;            /* for the next program; value 0 unsets */
-extern char const *s4_getenv (char const *name) ;                       /* of the environment this process got */
+ /* for the next program; value 0 unsets */
+extern int s4_setenv (char const *name, char const *value) ;
+ /* of the environment this process got */
+extern char const *s4_getenv (char const *name) ;
 extern char const *s4_nextpath (void) ;                                 /* $PATH of the next program */
-extern void s4_exec (char const *const *argv) ;                         /* with the changes, searched in its own $PATH; returns if it can't */
-extern s4_ms s4_limit (s4_ms timeout) ;                                 /* s4_budget_limit() from now, with this step's budget */
+ /* with the changes, searched in its own $PATH; returns if it can't */
+extern void s4_exec (char const *const *argv) ;
+ /* s4_budget_limit() from now, with this step's budget */
+extern s4_ms s4_limit (s4_ms timeout) ;
 
 
  /* step.c: the way of every program from its command line to the next program */
@@ -139,9 +149,12 @@ extern void s4_step_init (char const *prog, char const *usage, unsigned int flag
  /* subgetopt_r with the options that all programs have (-v, and -f, -n where the flags say so). Wrong ones end the step. */
 extern int s4_step_getopt (int argc, char const *const *argv, char const *opts, subgetopt *l) ;
 
-extern void s4_step_usage (void) gccattr_noreturn ;             /* the USAGE line, then s4_step_giveup(100) */
-extern void s4_step_badarg (char const *what, char const *arg) gccattr_noreturn ;   /* "invalid what: arg", then the same */
-extern s4_ms s4_step_time (char const *arg, int zero) ;         /* a time, not 0 unless zero; else s4_step_badarg() */
+ /* the USAGE line, then s4_step_giveup(100) */
+extern void s4_step_usage (void) gccattr_noreturn ;
+ /* "invalid what: arg", then the same */
+extern void s4_step_badarg (char const *what, char const *arg) gccattr_noreturn ;
+ /* a time, not 0 unless zero; else s4_step_badarg() */
+extern s4_ms s4_step_time (char const *arg, int zero) ;
 
  /* Splits argv at the end of an execline block that begins there; returns what follows it. Empty, unterminated: giveup(100). */
 extern char const **s4_step_block (int argc, char const **argv) ;
@@ -161,19 +174,25 @@ extern void s4_step_giveup (int code) gccattr_noreturn ;
 
  /* walk.c: checks a line without acting (DESIGN §3, stage4-begin) */
 
-extern void s4_walk_on (char const *const *next) gccattr_noreturn ;   /* in walk mode: exec, or exit 0 at the first foreign word, 100 */
-extern int s4_walk (char const *const *argv, s4_ms timeout) ;         /* walks argv in a child: 1 fine, 0 not (the child said why) */
-extern int s4_is_ours (char const *word) ;                            /* does this word name a program of the toolkit? pure */
-extern int s4_find_program (char const *word, stralloc *path) ;       /* 1 and its path if executing it would find a file it may execute */
+ /* in walk mode: exec, or exit 0 at the first foreign word, 100 */
+extern void s4_walk_on (char const *const *next) gccattr_noreturn ;
+ /* walks argv in a child: 1 fine, 0 not (the child said why) */
+extern int s4_walk (char const *const *argv, s4_ms timeout) ;
+ /* does this word name a program of the toolkit? pure */
+extern int s4_is_ours (char const *word) ;
+ /* 1 and its path if executing it would find a file it may execute */
+extern int s4_find_program (char const *word, stralloc *path) ;
 
 
  /* child.c: children that begin clean: default signals, OOM score, file limit, no fds but 0-2 and keep */
 
 extern void s4_close_all_but (int a, int b) ;               /* and 0-2; -1: none */
 extern pid_t s4_fork (int keep, int oom) ;                  /* like fork(); keep: an fd, or -1 */
-extern int s4_pidfd (pid_t) ;                               /* -1 where there are none: callers then poll every S4_TICK */
+ /* -1 where there are none: callers then poll every S4_TICK */
+extern int s4_pidfd (pid_t) ;
 extern int s4_pidfd_kill (int pidfd, pid_t, int sig) ;
-extern int s4_poll (struct pollfd *, unsigned int n, s4_ms until) ;   /* poll(2) until then; feeds the watchdog, reaps for pid 1 */
+ /* poll(2) until then; feeds the watchdog, reaps for pid 1 */
+extern int s4_poll (struct pollfd *, unsigned int n, s4_ms until) ;
 extern int s4_wait (pid_t, s4_ms until, int *wstat) ;       /* 1 it has ended, 0 the time is up */
 extern void s4_reap (void) ;                                /* whatever has ended, without waiting */
 extern void s4_watchdog_feed (void) ;
@@ -236,13 +255,18 @@ struct s4_process_s
   char comm[S4_COMM_MAX] ;
 } ;
 
-extern int s4_proc (void) ;                                            /* an fd on a procfs (/proc, else a private one); -1 */
-extern int s4_proc_read (char const *name, stralloc *) ;               /* a file of it, whole; 0-terminated beyond len */
+ /* an fd on a procfs (/proc, else a private one); -1 */
+extern int s4_proc (void) ;
+ /* a file of it, whole; 0-terminated beyond len */
+extern int s4_proc_read (char const *name, stralloc *) ;
 extern int s4_proc_write (char const *name, char const *value) ;
-extern int s4_process_parse (char const *stat, size_t, s4_process *) ; /* pure; a line of /proc/PID/stat (proc(5)) */
+ /* pure; a line of /proc/PID/stat (proc(5)) */
+extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
 extern int s4_process_read (pid_t, s4_process *) ;
-extern int s4_processes (int (*f) (pid_t, void *), void *data) ;       /* f for each pid; ends with f's 0 or readdir's end (1); -1 */
-extern int s4_in_container (void) ;                                    /* 1 outside of the initial pid namespace */
+ /* f for each pid; ends with f's 0 or readdir's end (1); -1 */
+extern int s4_processes (int (*f) (pid_t, void *), void *data) ;
+ /* 1 outside of the initial pid namespace */
+extern int s4_in_container (void) ;
 
 
  /* victims.c, spare.c: processes that are to end */
@@ -266,8 +290,10 @@ extern int s4_victims_find (genalloc *victims, s4_victim_func *wanted, void *dat
 extern void s4_victims_forget (genalloc *victims) ;
 extern void s4_victims_look (genalloc *victims) ;           /* who is spared by what he is */
 extern void s4_victims_drop_spared (genalloc *victims) ;
-extern void s4_victims_signal (genalloc const *victims, int sig) ;   /* with SIGHUP and SIGCONT, but for SIGKILL */
-extern unsigned int s4_victims_name (genalloc const *victims, char const *what) ;   /* reports who is alive; how many */
+ /* with SIGHUP and SIGCONT, but for SIGKILL */
+extern void s4_victims_signal (genalloc const *victims, int sig) ;
+ /* reports who is alive; how many */
+extern unsigned int s4_victims_name (genalloc const *victims, char const *what) ;
 
  /* Until all are gone: 1, or 0 at that time. Names them from *next_report on, once a second. */
 extern int s4_victims_wait (genalloc const *victims, s4_ms until, s4_ms *next_report) ;
@@ -300,16 +326,21 @@ struct s4_mounts_s
 } ;
 #define S4_MOUNTS_ZERO { .text = STRALLOC_ZERO, .m = 0, .n = 0 }
 
-extern size_t s4_unoctal (char *, size_t) ;                    /* decodes \ooo in place, once; returns the new length; pure */
-extern int s4_mountinfo_parse (stralloc *text, genalloc *mounts) ;   /* pure; lines that make no sense are left out; 0: no memory */
-extern int s4_mounts_load (s4_mounts *) ;                      /* this process's mountinfo, read whole; replaces what was there */
+ /* decodes \ooo in place, once; returns the new length; pure */
+extern size_t s4_unoctal (char *, size_t) ;
+ /* pure; lines that make no sense are left out; 0: no memory */
+extern int s4_mountinfo_parse (stralloc *text, genalloc *mounts) ;
+ /* this process's mountinfo, read whole; replaces what was there */
+extern int s4_mounts_load (s4_mounts *) ;
 extern int s4_same_superblock (s4_mount const *, s4_mount const *) ; /* one file system, mounted twice */
 extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index or -1 */
-extern int s4_mounts_parent (s4_mounts const *, int i) ;             /* index of what i is mounted on; -1: not visible, or i is -1 */
+ /* index of what i is mounted on; -1: not visible, or i is -1 */
+extern int s4_mounts_parent (s4_mounts const *, int i) ;
 
 enum s4_fsclass_e { S4_FS_PSEUDO, S4_FS_NETWORK, S4_FS_FUSE, S4_FS_DISK } ;   /* disk: can lose data */
 extern enum s4_fsclass_e s4_fsclass (char const *type) gccattr_pure ;
-extern int s4_type_wanted (char const *list, char const *type) gccattr_pure ;   /* -T ext4,xfs or nonfs,nocifs; 0 list: all */
+ /* -T ext4,xfs or nonfs,nocifs; 0 list: all */
+extern int s4_type_wanted (char const *list, char const *type) gccattr_pure ;
 
 
  /* mountplan.c: what goes, in which order; pure */
@@ -333,9 +364,12 @@ struct s4_mountplan_s
  /* keep: mount ids; types: -T or 0; edges: besides the tree, e.g. a file system in a file before the one it lies on. 0: no memory. */
 extern int s4_mountplan_make (s4_mountplan *, s4_mounts const *, unsigned int const *keep, unsigned int nkeep,
   char const *types, s4_edge const *edges, unsigned int nedges) ;
-extern int s4_order (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int *order) ;   /* later ones first where free */
-extern int s4_mounts_on (s4_mounts const *, char const *dir) ;         /* index of the visible mount with that mount point, or -1 */
-extern int s4_mounts_holding (s4_mounts const *, char const *path) ;   /* index of the visible mount that path lies on by its name, or -1 */
+ /* later ones first where free */
+extern int s4_order (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int *order) ;
+ /* index of the visible mount with that mount point, or -1 */
+extern int s4_mounts_on (s4_mounts const *, char const *dir) ;
+ /* index of the visible mount that path lies on by its name, or -1 */
+extern int s4_mounts_holding (s4_mounts const *, char const *path) ;
 
 
  /* keep.c: mounts that must stay */
@@ -346,10 +380,13 @@ struct s4_kept_s
   unsigned int id ;      /* mount id */
   unsigned int path ;    /* index of the path that leads through it */
 } ;
-extern int s4_keep_resolve (char const *const *paths, unsigned int n, genalloc *kept) ;   /* s4_kept; 0: not all, errno */
-extern int s4_kept_find (genalloc const *kept, unsigned int id) ;                         /* the last path that needs it; -1 */
+ /* s4_kept; 0: not all, errno */
+extern int s4_keep_resolve (char const *const *paths, unsigned int n, genalloc *kept) ;
+ /* the last path that needs it; -1 */
+extern int s4_kept_find (genalloc const *kept, unsigned int id) ;
 
-extern unsigned int s4_kept_mount_at (genalloc const *kept, unsigned int path) ;          /* id of the mount whose root that path is, or 0 */
+ /* id of the mount whose root that path is, or 0 */
+extern unsigned int s4_kept_mount_at (genalloc const *kept, unsigned int path) ;
 
 
  /* unmount.c: unmounting by passes */
@@ -366,12 +403,14 @@ struct s4_unmount_s
   unsigned int *task_of ;    /* mount index -> its place in plan.order */
   genalloc busy ;            /* mount indices: EBUSY, although nothing is mounted on them any more */
   unsigned int gone ;        /* by the last pass */
+  int surprised ;            /* it failed in a way that says that the table has changed */
 
   genalloc hung ;            /* mount ids: abandoned, never tried again */
   unsigned int unmounted ;   /* in all */
 } ;
 extern int s4_unmount_plan (s4_unmount *) ;    /* reads the table, plans; 0 with errno */
-extern int s4_unmount_all (s4_unmount *) ;     /* passes until nothing more goes; 0 with errno: could not go on */
+ /* passes until nothing more goes; 0 with errno: could not go on */
+extern int s4_unmount_all (s4_unmount *) ;
 
  /* What hangs on network or FUSE: MNT_FORCE gives up requests that nobody answers, at last MNT_DETACH, which hides nothing that a disk needs. */
 extern int s4_unmount_force (s4_unmount *) ;
@@ -388,8 +427,10 @@ extern int s4_mount_id (int fd) ;                       /* of an open file (fdin
 
  /* paths.c */
 
-extern char const *s4_concat (char const *a, char const *b) ;           /* newly allocated; without memory "", which no call takes for a file */
-extern int s4_make_path (char const *path, s4_mount const *like) ;      /* a mount point for something like that, with parents; 0 like: a directory */
+ /* newly allocated; without memory "", which no call takes for a file */
+extern char const *s4_concat (char const *a, char const *b) ;
+ /* a mount point for something like that, with parents; 0 like: a directory */
+extern int s4_make_path (char const *path, s4_mount const *like) ;
 
 
  /* fit.c: what begin does to its process; output: c console, K kernel log, o as it is; lock: an fd to leave open, or -1 */
@@ -399,19 +440,25 @@ extern void s4_become_fit (char output, int lock) ;
 
  /* bring.c: what pivot does once it is in the new root; old: where the old one is. Failures are reported, and worked around */
 
-extern void s4_bring (unsigned int id, char const *path) ;   /* moves the mount with that id to path; 0: mounts a fresh one */
-extern void s4_release_fds (char const *old) ;               /* 0-2 that point below old are reopened, others closed */
+ /* moves the mount with that id to path; 0: mounts a fresh one */
+extern void s4_bring (unsigned int id, char const *path) ;
+ /* 0-2 that point below old are reopened, others closed */
+extern void s4_release_fds (char const *old) ;
 
 
  /* blockdev.c: sysfs */
 
-extern uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char const *source) ;   /* I/O done so far; 0 unknown */
-extern int s4_loop_edges (s4_mounts const *, genalloc *edges) ;   /* s4_edge: file systems in loop files before those the files lie on */
-extern int s4_sys_read (char const *path, stralloc *) ;           /* a file below /sys, chomped, 0-terminated beyond len */
+ /* I/O done so far; 0 unknown */
+extern uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char const *source) ;
+ /* s4_edge: file systems in loop files before those the files lie on */
+extern int s4_loop_edges (s4_mounts const *, genalloc *edges) ;
+ /* a file below /sys, chomped, 0-terminated beyond len */
+extern int s4_sys_read (char const *path, stralloc *) ;
 
 typedef struct s4_leftovers_s s4_leftovers ;
 struct s4_leftovers_s { unsigned int mounts, writable, swaps, devices ; } ;
-extern int s4_leftovers_count (s4_leftovers *) ;   /* what there is to tear down; writable: mounts that can lose data; devices: dm, md, loop in use */
+ /* what there is to tear down; writable: mounts that can lose data; devices: dm, md, loop in use */
+extern int s4_leftovers_count (s4_leftovers *) ;
 
 
  /* swaps.c */
@@ -424,17 +471,21 @@ struct s4_swap_s
   uint64_t used ;
   unsigned int isfile : 1 ;
 } ;
-extern int s4_swaps_parse (stralloc *text, genalloc *swaps) ;    /* pure; /proc/swaps (mm/swapfile.c:swap_show) */
+ /* pure; /proc/swaps (mm/swapfile.c:swap_show) */
+extern int s4_swaps_parse (stralloc *text, genalloc *swaps) ;
 extern int s4_swaps_load (stralloc *text, genalloc *swaps) ;
 
 
  /* superblock.c, freeze.c, newfs.c: file systems as a whole; in workers */
 
 extern int s4_make_readonly (char const *dir) ;      /* the superblock, nothing else of it; 0 or errno */
-extern int s4_reconfigure_readonly (char const *dir) ;   /* the same by fsconfig(2), 0 or errno (ENOSYS before Linux 5.2) */
-extern int s4_freeze (char const *dir) ;             /* FIFREEZE, or syncfs where there is no freezing; 0 or errno */
+ /* the same by fsconfig(2), 0 or errno (ENOSYS before Linux 5.2) */
+extern int s4_reconfigure_readonly (char const *dir) ;
+ /* FIFREEZE, or syncfs where there is no freezing; 0 or errno */
+extern int s4_freeze (char const *dir) ;
 
-extern int s4_newfs (char const *type, char const *const *options) ;   /* fsopen..fsmount: an fd on a detached mount; -1. "k=v" or "flag" */
+ /* fsopen..fsmount: an fd on a detached mount; -1. "k=v" or "flag" */
+extern int s4_newfs (char const *type, char const *const *options) ;
 extern int s4_newfs_attach (int fd, char const *dir) ;                  /* move_mount(2) */
 
 
@@ -451,8 +502,10 @@ extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: 
 
  /* reboot.c */
 
-extern void s4_hardreboot (enum s4_action_e, char const *arg) gccattr_noreturn ;   /* reboot(2), then ever weaker; exits only in a container */
-extern void s4_lastresort (int code) gccattr_noreturn ;   /* DESIGN §2, Last resort; exits with code where it may */
+ /* reboot(2), then ever weaker; exits only in a container */
+extern void s4_hardreboot (enum s4_action_e, char const *arg) gccattr_noreturn ;
+ /* DESIGN §2, Last resort; exits with code where it may */
+extern void s4_lastresort (int code) gccattr_noreturn ;
 
 
  /* holders.c: who keeps mounts busy */
@@ -465,13 +518,16 @@ struct s4_holder_s
   char how ;             /* f: fd, c: cwd, r: root, e: exe, m: map */
   char comm[S4_COMM_MAX] ;
 } ;
-extern void s4_holders_find (s4_mounts const *, unsigned int const *which, unsigned int n, s4_ms timeout, genalloc *holders) ;   /* s4_holder */
-extern int s4_holders_name (stralloc *, genalloc const *holders, unsigned int mount) ;   /* "12 sh (open file), ..." 0-terminated; how many, -1 */
+ /* s4_holder */
+extern void s4_holders_find (s4_mounts const *, unsigned int const *which, unsigned int n, s4_ms timeout, genalloc *holders) ;
+ /* "12 sh (open file), ..." 0-terminated; how many, -1 */
+extern int s4_holders_name (stralloc *, genalloc const *holders, unsigned int mount) ;
 
 
  /* hook.c: one foreign program with a limit (hook, hookdir) */
 
-extern int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace) ;   /* 0, 1, 99 or 111, reported */
+ /* 0, 1, 99 or 111, reported */
+extern int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace) ;
 
 
  /* ramfs.c: the shutdown ramfs as it is used; manifest.c: the list in it */
@@ -490,8 +546,10 @@ struct s4_entry_s
   char const *src ;        /* f: where it was copied from; l: the link's content */
 } ;
 extern int s4_manifest_add (stralloc *, s4_entry const *) ;          /* a line; pure */
-extern int s4_manifest_end (stralloc *, size_t n) ;                  /* the last line, for n entries; pure */
-extern int s4_manifest_parse (stralloc *text, genalloc *entries) ;   /* pure; 0 with EINVAL: torn or not a manifest */
+ /* the last line, for n entries; pure */
+extern int s4_manifest_end (stralloc *, size_t n) ;
+ /* pure; 0 with EINVAL: torn or not a manifest */
+extern int s4_manifest_parse (stralloc *text, genalloc *entries) ;
 
  /* ramfill.c: filling a new ramfs; every failure is reported, 0 */
 
@@ -505,9 +563,11 @@ struct s4_ramfill_s
 } ;
 extern int s4_ramfill_directory (s4_ramfill *, char const *dst, mode_t mode) ;
 extern int s4_ramfill_link (s4_ramfill *, char const *dst, char const *target) ;
-extern int s4_ramfill_path (s4_ramfill *, char const *path) ;                     /* a file or tree to the same path, with what it needs */
+ /* a file or tree to the same path, with what it needs */
+extern int s4_ramfill_path (s4_ramfill *, char const *path) ;
 extern int s4_ramfill_as (s4_ramfill *, char const *src, char const *dst) ;       /* to another one */
-extern int s4_ramfill_finish (s4_ramfill *) ;                                     /* checks from inside, writes the manifest */
+ /* checks from inside, writes the manifest */
+extern int s4_ramfill_finish (s4_ramfill *) ;
 
  /* elf.c: what executes a file that begins with head; interp: the interpreter's path, for scripts and dynamic programs. Pure. */
 enum s4_exectype_e { S4_NOT_EXECUTABLE, S4_SCRIPT, S4_DYNAMIC, S4_STATIC, S4_LIBRARY } ;
@@ -516,7 +576,9 @@ extern enum s4_exectype_e s4_exec_interpreter (char const *head, size_t len, cha
  /* Looks at a ramfs in a child. 1 usable; 0 not, and why (0-terminated) says why. stale: files whose source has changed since. */
 extern int s4_ramfs_check (char const *dir, s4_ms timeout, stralloc *why, unsigned int *stale) ;
 
-extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;   /* pure: $PATH for "before": root's first, then path */
-extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;  /* pure: $PATH for "after": what was below root */
+ /* pure: $PATH for "before": root's first, then path */
+extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;
+ /* pure: $PATH for "after": what was below root */
+extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;
 
 #endif

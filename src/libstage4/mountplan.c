@@ -80,7 +80,7 @@ static unsigned int hider (struct table const *t, unsigned int i)
   while (len < all)
   {
     unsigned int j = find_place(t, m->parent, m->dir, len) ;
-    if (j != NONE && j != i) return j ;
+    if (j != NONE && j != i && j != t->parent[i]) return j ;   /* the initramfs is its own sibling */
     for (len++ ; len < all && m->dir[len] != '/' ; len++) ;
   }
   return NONE ;

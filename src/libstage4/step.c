@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <skalibs/djbunix.h>
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
 
@@ -28,6 +29,7 @@ void s4_step_init (char const *prog, char const *usagestring, unsigned int f, ch
   usage = usagestring ;
   flags = f ;
   s4.marker = (char *)argv[0] ;
+  fd_sanitize() ;   /* else the next file to be opened could become stderr */
   s4_chain_read(envp, !!(f & S4_FINISHES)) ;
    /* The pid makes a variable that somebody inherits by mistake harmless. */
   walk_mode = s4_getenv("STAGE4_WALK") ;

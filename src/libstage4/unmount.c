@@ -47,7 +47,7 @@ int s4_unmount_plan (s4_unmount *u)
 {
   genalloc ids = GENALLOC_ZERO, edges = GENALLOC_ZERO ;   /* ids: of what is kept, and what hangs */
   u->busy.len = 0 ;
-  u->gone = 0 ;
+  u->gone = u->surprised = 0 ;
   if (!s4_mounts_load(&u->ms) || !s4_loop_edges(&u->ms, &edges) || !genalloc_copy(unsigned int, &ids, &u->hung)) return 0 ;
   for (size_t i = 0 ; i < genalloc_len(s4_kept, &u->kept) ; i++)
     if (!genalloc_append(unsigned int, &ids, &genalloc_s(s4_kept, &u->kept)[i].id)) return 0 ;
@@ -117,6 +117,7 @@ static int collect_one (s4_unmount *u, unsigned int i, s4_task const *t)
     return 1 ;
   }
   if (t->err == EBUSY) return genalloc_append(unsigned int, &u->busy, &i) ;
+  u->surprised = 1 ;
   if (t->err != EINVAL && t->err != ENOENT) s4_warnerr(t->err, "unable to unmount ", m->dir) ;   /* those two: the table has changed */
   return 1 ;
 }
@@ -150,16 +151,17 @@ static int some_process_holds (s4_unmount const *u)
 int s4_unmount_all (s4_unmount *u)
 {
   s4_ms nap = BACKOFF_FIRST, napped = 0 ;
-  int looked = 0 ;
+  int looked = 0, reread = 0 ;
   for (;;)
   {
     if (!run_pass(u)) return 0 ;
     if (u->gone)
     {
       nap = BACKOFF_FIRST ;
-      napped = looked = 0 ;
+      napped = looked = reread = 0 ;
       continue ;
     }
+    if (u->surprised && !reread++) continue ;
     if (!genalloc_len(unsigned int, &u->busy) || napped >= BACKOFF_ALL) return 1 ;
     if (napped >= BACKOFF_QUICK && !looked++ && some_process_holds(u)) return 1 ;
     if (s4_limit(nap) < s4_now() + nap) return 1 ;
@@ -214,7 +216,13 @@ static int find_forceable (s4_unmount const *u, struct force *f)
 
  /* Then all that hung is tried once more, with little patience. */
 
-static int force (s4_unmount *u, int flags, char const *done)
+static void say_force (struct force const *f, unsigned int k, char const *what)
+{
+  s4_mount const *m = f->ms->m + genalloc_s(unsigned int, &f->which)[k] ;
+  s4_warn(what, m->dir, " (", m->type, " on ", m->source, ")") ;
+}
+
+static int force (s4_unmount *u, int flags)
 {
   struct force f = { .ms = &u->ms, .which = GENALLOC_ZERO, .flags = flags } ;
   s4_job job = { .timeout = FORCE_TIMEOUT, .run = &run_force, .data = &f } ;
@@ -222,14 +230,13 @@ static int force (s4_unmount *u, int flags, char const *done)
   if (!find_forceable(u, &f)) return 0 ;
   job.n = (unsigned int)genalloc_len(unsigned int, &f.which) ;
   if (!job.n) return 1 ;
+  for (unsigned int k = 0 ; k < job.n && flags & MNT_FORCE ; k++) say_force(&f, k, "forcing ") ;
   t = s4_work(&job) ;
   if (!t) return 0 ;
-  for (unsigned int k = 0 ; k < job.n ; k++)
+  for (unsigned int k = 0 ; k < job.n ; k++) if (s4_task_done(t + k))
   {
-    s4_mount const *m = u->ms.m + genalloc_s(unsigned int, &f.which)[k] ;
-    if (!s4_task_done(t + k)) continue ;
     u->unmounted++ ;
-    s4_warn(done, " ", m->dir, " (", m->type, " on ", m->source, ")") ;
+    if (flags & MNT_DETACH) say_force(&f, k, "detached, not unmounted: ") ;
   }
   u->hung.len = 0 ;
   u->timeout = FORCE_TIMEOUT ;
@@ -238,5 +245,5 @@ static int force (s4_unmount *u, int flags, char const *done)
 
 int s4_unmount_force (s4_unmount *u)
 {
-  return force(u, MNT_FORCE, "forced off") && force(u, MNT_DETACH, "detached, not unmounted:") ;
+  return force(u, MNT_FORCE) && force(u, MNT_DETACH) ;
 }

@@ -79,8 +79,10 @@ static int show_plan (struct options const *o, char const *const *next)
   if (o->budget) s4_planline("budget ", S4_MS(o->budget)) ;
   if (o->ramfs) s4_planline(o->left ? "not used: " : "use ", "the ramfs ", o->ramfs) ;
   s4_planline("output ", o->output == 'c' ? "/dev/console" : o->output == 'K' ? "/dev/kmsg" : "stays") ;
-  for (; *next ; next++) s4_planline("word ", *next) ;
-  return S4_DONE ;
+  for (char const *const *word = next ; *word ; word++) s4_planline("word ", *word) ;
+  if (s4_walk(next, WALK_TIMEOUT)) return S4_DONE ;
+  s4_fatal("this line can't be walked to its end") ;
+  return S4_USAGE ;
 }
 
 static void begin (struct options *o, char const *const *next)

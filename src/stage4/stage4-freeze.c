@@ -46,8 +46,8 @@ int main (int argc, char const **argv, char const *const *envp)
     }
     argv += l.ind ;
   }
-  s4_step_checked(argv, 0) ;
   if (s4.action == S4_RETURN) s4_step_refuse("after stage4-begin -A return others still want to write") ;
+  s4_step_checked(argv, 0) ;
 
   if (s4.container)
   {

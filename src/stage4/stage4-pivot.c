@@ -222,8 +222,8 @@ int main (int argc, char const **argv, char const *const *envp)
   }
   if (!p.newroot) p.newroot = s4_getenv("STAGE4_RAMFS") ;
   if (s4.walking) walk_inside(&p, argv) ;
-  s4_step_checked(argv, 0) ;
   if (s4.action == S4_RETURN) s4_step_refuse("after stage4-begin -A return the old root is still needed") ;
+  s4_step_checked(argv, 0) ;
 
   if (!is_usable(&p, argv)) s4_step_next(argv, S4_LEFT) ;
   s4_step_next(argv, s4.dryrun ? show_plan(&p) : pivot(&p)) ;

@@ -114,18 +114,25 @@ static int wait_for_change (stralloc const *before, s4_ms until)
   }
 }
 
+static int is_scandir_of_pid1 (char const *scandir)
+{
+  struct stat its, ours ;
+  return !fstatat(s4_proc(), "1/cwd", &its, 0) && !stat(scandir, &ours) && its.st_dev == ours.st_dev && its.st_ino == ours.st_ino ;
+}
+
 static int takeover (char const *scandir, char const *const *prog, s4_ms timeout)
 {
   struct names n = { .finish = STRALLOC_ZERO, .new = STRALLOC_ZERO, .old = STRALLOC_ZERO } ;
   stralloc script = STRALLOC_ZERO, before = STRALLOC_ZERO ;
   if (!pid1_program(&before)) return (s4_fatalsys("unable to see what pid 1 is"), 0) ;
+  if (!is_scandir_of_pid1(scandir)) return (s4_fatal("pid 1, ", before.s, ", does not run on ", scandir), 0) ;
   if (!make_names(&n, scandir) || !make_script(&script, prog)) return 0 ;
   if (!put_in_place(&n, &script)) s4_fatalsys("unable to write ", n.finish.s) ;
   else if (s6_svc_writectl(scandir, S6_SVSCAN_CTLDIR, "b", 1) <= 0) s4_fatalsys("unable to tell s6-svscan on ", scandir, " to end") ;
   else if (wait_for_change(&before, s4_now() + timeout)) return 1 ;
   else s4_fatal("pid 1 is still ", before.s, " after ", S4_MS(timeout)) ;
   put_back(&n) ;
-  return 0 ;
+  return wait_for_change(&before, 0) ;   /* it may have read the script at the last moment */
 }
 
 int main (int argc, char const **argv, char const *const *envp)

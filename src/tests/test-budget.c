@@ -41,6 +41,7 @@ static struct { char const *name ; s4_budget b ; s4_ms now, timeout, want ; } co
   { "long past the end: long over", LIMIT(10000, 0), 20000, 60000, 12000 },
   { "a step that begins past the end: half a second", LIMIT(10000, 50000), 50000, 60000, 50500 },
   { "a step that begins past the end: two seconds in all", LIMIT(10000, 50000), 51900, 60000, 52000 },
+  { "an end that never comes", LIMIT(INT64_MAX - 1, 0), 5000, 300, 5300 },
   { "a step that begins past the end: over", LIMIT(10000, 50000), 53000, 60000, 52000 },
 } ;
 

@@ -1,6 +1,7 @@
 # The console of a shutdown, with milliseconds in front of each line, as a table: the programs in their
 # order, how long each was at work, and the last thing it said. A program says last what it has done, so
-# its time is the time from the last line of the one before to its own last line.
+# its time is the time from the last line of the one before to its own last line. Some run several times
+# in a row: their last lines are known.
 
 function row () {
   if (name == "") return
@@ -15,8 +16,9 @@ line ~ /^=== request/ { request = from = time }
 line ~ /^(stage4-[a-z]+|mark): / && request {
   program = line
   sub(/:.*/, "", program)
-  if (program != name) row()
+  if (program != name || finished) row()
   name = program
+  finished = line ~ /: (unmounted [0-9]+, left|switched off [0-9]+ of|mounts [0-9]+ ->) /
   until = time
   said = line
   sub(/^[^:]*: (info: )?/, "", said)

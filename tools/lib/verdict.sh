@@ -10,7 +10,9 @@ verdict () {
   claim "the root file system is clean: no journal to replay" image_clean "$work/root.img"
   case $1,$2 in
     no-ramfs,*) claim "it was read-only" console_has "$work/console" 'mark: .* its root is ext4, read-only' ;;
-    *,*writer*) claim "its writer was spared" console_has "$work/console" 'mark: .*: still in use' ;;
+    *,*writer*)
+      claim "its writer was spared, and kept it mounted" console_has "$work/console" 'mark: .*: still in use'
+      claim "it was frozen" console_has "$work/console" 'stage4-freeze: info: froze [1-9]' ;;
     *)
       claim "it was unmounted: only so could the hook write its mark" image_marker "$work/root.img"
       claim "pid 1 was off it" console_has "$work/console" 'mark: pid 1 runs .* from (tmp|ram)fs, its root is (tmp|ram)fs' ;;

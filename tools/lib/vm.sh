@@ -97,7 +97,7 @@ vm_debian () {
 
 # vm_run LOG INITRAMFS [DISK...] : boots, and returns when the machine has gone; 124 if it had to be ended.
 # In the log each line begins with the milliseconds since the start, as this machine's clock has them.
-# VM_TIME: limit in seconds (120); VM_MEMORY (512M); VM_APPEND: more words for the kernel;
+# VM_TIME: limit in seconds (120); VM_MEMORY (512M); VM_CPUS (2); VM_APPEND: more words for the kernel;
 # VM_QEMU: more words for QEMU; VM_SHOW=1: the console on stdout, as it happens.
 vm_run () {
   local log=$1 initramfs=$2 disk drives=()
@@ -105,7 +105,7 @@ vm_run () {
   for disk do drives+=( -drive "if=virtio,format=raw,cache=unsafe,file=$disk" ) ; done
   # stdin: QEMU would take what is typed, and turn the terminal raw.
   # shellcheck disable=SC2086
-  timeout --foreground -k 5 "${VM_TIME:-120}" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp 2 \
+  timeout --foreground -k 5 "${VM_TIME:-120}" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp "${VM_CPUS:-2}" \
     -m "${VM_MEMORY:-512M}" -nodefaults -display none -serial stdio -serial null -no-reboot \
     -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 ${VM_APPEND-quiet}" \
     "${drives[@]}" ${VM_QEMU-} </dev/null 2>&1 | vm_stamp "$log"

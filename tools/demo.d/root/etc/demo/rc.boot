@@ -18,4 +18,8 @@ mkfifo -m 600 /run/service/s6-svscan-log/fifo
 for i in 2 3 4 5 ; do cp -a /run/service/clock "/run/service/clock$i" ; done
 case ${demo_load:?} in *shell*) ;; *) touch /run/service/shell/down ;; esac
 
+# Which way the machine goes down is said on the kernel's command line (demo_chain=NAME): the kernel hands
+# such words to init as environment variables.
+ln -s "/etc/demo/chain/${demo_chain:?}" /sbin/reboot
+
 test ! -e /usr/bin/stage4-ramfs || stage4-ramfs /run/stage4 /etc/stage4/teardown.d

@@ -1,0 +1,417 @@
+/* ISC license. */
+
+/*
+  The worker, with real children: quick tasks, tasks that hang, die, move, wait for each other. Limits are
+  short; what is compared are sums and orders, so that a busy machine makes no difference.
+*/
+
+#include <skalibs/nonposix.h>
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "stage4.h"
+#include "tap.h"
+
+#define TASKS_MAX 2000
+#define HANGS 0xffffffffu
+
+ /* What tasks shall do, and what they did, in memory shared with the workers. */
+
+struct script
+{
+  unsigned int sleep[TASKS_MAX] ;   /* ms, or HANGS */
+  int result[TASKS_MAX] ;
+  int signal[TASKS_MAX] ;           /* ends the worker */
+  int exits[TASKS_MAX] ;            /* so does that */
+  unsigned int ran[TASKS_MAX] ;
+  pid_t pid[TASKS_MAX] ;
+  uint64_t moved ;                  /* the progress, of all tasks */
+  unsigned int slow[TASKS_MAX] ;    /* calls, in the parent */
+  s4_ms waited ;
+  unsigned int wrong ;
+  unsigned int n ;                  /* for after_the_next() */
+} ;
+static struct script *script ;
+
+static void fresh (void)
+{
+  memset(script, 0, sizeof *script) ;
+}
+
+static int run (unsigned int i, void *data)
+{
+  struct script *s = data ;
+  __atomic_add_fetch(s->ran + i, 1, __ATOMIC_SEQ_CST) ;
+  s->pid[i] = getpid() ;
+  if (s->signal[i]) kill(getpid(), s->signal[i]) ;
+  if (s->exits[i]) _exit(s->exits[i]) ;
+  for (unsigned int left = s->sleep[i] ; left ; )
+  {
+    unsigned int slice = left > 20 ? 20 : left ;
+    usleep(slice * 1000) ;
+    if (left == HANGS) continue ;
+    left -= slice ;
+    __atomic_add_fetch(&s->moved, 1, __ATOMIC_SEQ_CST) ;
+  }
+  return s->result[i] ;
+}
+
+static uint64_t progress (unsigned int i, void *data)
+{
+  struct script *s = data ;
+  (void)i ;
+  return __atomic_load_n(&s->moved, __ATOMIC_SEQ_CST) ;
+}
+
+static void slow (unsigned int i, s4_ms waited, void *data)
+{
+  struct script *s = data ;
+  if (waited < 1000 || (s->slow[i] && waited <= s->waited)) s->wrong++ ;
+  s->slow[i]++ ;
+  s->waited = waited ;
+}
+
+static int after_the_next (unsigned int i, s4_task const *tasks, void *data)
+{
+  struct script const *s = data ;
+  return i + 1 == s->n || tasks[i+1].state == S4_FINISHED ;
+}
+
+static int only_even (unsigned int i, s4_task const *tasks, void *data)
+{
+  (void)tasks ;
+  (void)data ;
+  return !(i & 1) ;
+}
+
+static s4_task const *work (unsigned int n, s4_ms timeout, s4_ms *took)
+{
+  s4_job const job = { .n = n, .timeout = timeout, .run = &run, .progress = &progress, .slow = &slow, .data = script } ;
+  s4_ms start = s4_now() ;
+  s4_task const *t = s4_work(&job) ;
+  if (took) *took = s4_now() - start ;
+  if (!t) bail_out("unable to work: ", "s4_work") ;
+  return t ;
+}
+
+static unsigned int workers_of (unsigned int n)
+{
+  unsigned int count = 0 ;
+  for (unsigned int i = 0 ; i < n ; i++)
+  {
+    unsigned int k = 0 ;
+    while (k < i && script->pid[k] != script->pid[i]) k++ ;
+    count += k == i ;
+  }
+  return count ;
+}
+
+static int is_done (s4_task const *t, int err)
+{
+  return t->state == S4_FINISHED && t->err == err && t->began && t->ended >= t->began ;
+}
+
+ /* All children of this process end, and are waited for. */
+
+static int no_child_remains (void)
+{
+  for (s4_ms limit = s4_now() + 10000 ; s4_now() < limit ; usleep(10000))
+    if (waitpid(-1, 0, WNOHANG) == -1 && errno == ECHILD) return 1 ;
+  return 0 ;
+}
+
+static void quick (void)
+{
+  s4_task const *t ;
+  int good = 1 ;
+  fresh() ;
+  for (unsigned int i = 0 ; i < TASKS_MAX ; i++) script->result[i] = i % 3 ? 0 : EBUSY ;
+  t = work(TASKS_MAX, 10000, 0) ;
+  for (unsigned int i = 0 ; i < TASKS_MAX ; i++) if (!is_done(t + i, i % 3 ? 0 : EBUSY) || script->ran[i] != 1) good = 0 ;
+  ok(good, "two thousand quick tasks are done, each once, with what it returned") ;
+  ok(workers_of(TASKS_MAX) <= 8, "by next to no workers: %u", workers_of(TASKS_MAX)) ;
+  good = 1 ;
+  for (unsigned int i = 0 ; i < TASKS_MAX ; i++) if (script->slow[i]) good = 0 ;
+  ok(good, "none of them is called slow") ;
+  ok(!!work(0, 1000, 0), "no tasks") ;
+  fresh() ;
+  t = work(1, 1000, 0) ;
+  ok(is_done(t, 0), "one task") ;
+  ok(script->pid[0] != getpid() && script->pid[0], "it was done by a child") ;
+}
+
+static void one_hangs (void)
+{
+  s4_task const *t ;
+  int good = 1 ;
+  fresh() ;
+  script->sleep[3] = HANGS ;
+  t = work(10, 600, 0) ;
+  for (unsigned int i = 0 ; i < 10 ; i++) if (i != 3 && !is_done(t + i, 0)) good = 0 ;
+  ok(good, "one hangs: the others are done") ;
+  ok(t[3].state == S4_ABANDONED, "it is abandoned") ;
+  ok(t[3].ended - t[3].began >= 600, "not before its limit: %" PRId64 " ms", t[3].ended - t[3].began) ;
+  good = 1 ;
+  for (unsigned int i = 0 ; i < 10 ; i++) if (i != 3 && t[i].ended >= t[3].ended) good = 0 ;
+  ok(good, "the others didn't wait for it") ;
+  ok(no_child_remains(), "its worker is dead") ;
+}
+
+static void many_hang (void)
+{
+  s4_task const *t ;
+  s4_ms took ;
+  unsigned int abandoned = 0, done = 0 ;
+  fresh() ;
+  for (unsigned int i = 0 ; i < 20 ; i++) script->sleep[i * 2] = HANGS ;
+  t = work(40, 1000, &took) ;
+  for (unsigned int i = 0 ; i < 40 ; i++)
+  {
+    abandoned += !(i & 1) && t[i].state == S4_ABANDONED ;
+    done += i & 1 && is_done(t + i, 0) ;
+  }
+  ok(abandoned == 20 && done == 20, "twenty of forty hang: these are abandoned, the others are done") ;
+  ok(took < 20 * 1000 / 3, "they are waited for side by side: %" PRId64 " ms", took) ;
+  ok(no_child_remains(), "their workers are dead") ;
+}
+
+static void moving (void)
+{
+  s4_task const *t ;
+  fresh() ;
+  script->sleep[0] = 2500 ;
+  t = work(1, 800, 0) ;
+  ok(is_done(t, 0), "progress keeps a slow task alive: %" PRId64 " ms", t->ended - t->began) ;
+  ok(script->slow[0] >= 1 && script->slow[0] <= 3 && !script->wrong, "slow is called once a second: %u times", script->slow[0]) ;
+  {
+    s4_job const job = { .n = 1, .timeout = 800, .run = &run, .data = script } ;
+    fresh() ;
+    script->sleep[0] = 2500 ;
+    t = s4_work(&job) ;
+    ok(t && t->state == S4_ABANDONED && t->ended - t->began < 2500, "without progress it is abandoned") ;
+  }
+  ok(no_child_remains(), "its worker is dead") ;
+}
+
+static void dying (void)
+{
+  s4_task const *t ;
+  s4_ms took ;
+  int good = 1 ;
+  fresh() ;
+  script->signal[0] = SIGKILL ;
+  script->signal[5] = SIGKILL ;
+  script->signal[9] = SIGKILL ;
+  t = work(10, 20000, &took) ;
+  for (unsigned int i = 0 ; i < 10 ; i++) if (!is_done(t + i, 0) && i != 0 && i != 5 && i != 9) good = 0 ;
+  ok(good, "workers die: the other tasks are done") ;
+  for (unsigned int i = 0 ; i < 10 ; i++) if (script->ran[i] != 1) good = 0 ;
+  ok(good, "each was tried once") ;
+  ok(t[0].state == S4_FINISHED && t[0].err == EOWNERDEAD && t[5].state == S4_FINISHED && t[5].err == EOWNERDEAD && t[9].state == S4_FINISHED
+   && t[9].err == EOWNERDEAD, "theirs are finished with EOWNERDEAD") ;
+  ok(t[0].ended >= t[0].began && t[5].ended >= t[5].began, "and have ended") ;
+  ok(took < 10000, "nobody waits for them: %" PRId64 " ms", took) ;
+  fresh() ;
+  script->exits[1] = 3 ;
+  t = work(3, 1500, &took) ;
+  ok(is_done(t, 0) && is_done(t + 2, 0), "a worker exits: the other tasks are done") ;
+  ok(t[1].state == S4_FINISHED && t[1].err == EOWNERDEAD, "it is as dead") ;
+}
+
+static void waiting_for_others (void)
+{
+  s4_job job = { .n = 12, .timeout = 20000, .run = &run, .ready = &after_the_next, .data = script } ;
+  s4_task const *t ;
+  int good ;
+  fresh() ;
+  script->n = job.n ;
+  script->sleep[7] = 150 ;
+  script->sleep[11] = 150 ;
+  t = s4_work(&job) ;
+  good = !!t ;
+  for (unsigned int i = 0 ; i + 1 < job.n && good ; i++) good = is_done(t + i, 0) && t[i].began >= t[i+1].ended ;
+  ok(good, "each waits for the next one: done in that order") ;
+  fresh() ;
+  script->n = job.n ;
+  script->sleep[5] = HANGS ;
+  job.timeout = 400 ;
+  t = s4_work(&job) ;
+  good = t && t[5].state == S4_ABANDONED ;
+  for (unsigned int i = 0 ; i < 5 && good ; i++) good = t[i].state == S4_TODO && !t[i].began && !script->ran[i] ;
+  for (unsigned int i = 6 ; i < job.n && good ; i++) good = is_done(t + i, 0) ;
+  ok(good, "what waits for one that is abandoned is left to do") ;
+  fresh() ;
+  job.ready = &only_even ;
+  t = s4_work(&job) ;
+  good = !!t ;
+  for (unsigned int i = 0 ; i < job.n && good ; i++) good = i & 1 ? t[i].state == S4_TODO && !script->ran[i] : is_done(t + i, 0) ;
+  ok(good, "what may never begin is left to do") ;
+  ok(no_child_remains(), "no worker remains") ;
+}
+
+static void with_budget (void)
+{
+  s4_budget const none = s4.budget ;
+  s4_task const *t ;
+  s4_ms took ;
+  unsigned int abandoned = 0 ;
+  fresh() ;
+  script->sleep[0] = script->sleep[2] = HANGS ;
+  s4.budget.start = s4_now() ;
+  s4.budget.deadline = s4.budget.start + 700 ;
+  t = work(4, 60000, &took) ;
+  ok(t[0].state == S4_ABANDONED && t[2].state == S4_ABANDONED && is_done(t + 1, 0) && is_done(t + 3, 0), "the budget ends before the limit: abandoned") ;
+  ok(took >= 700 && took < 30000, "with the budget, not with the limit: %" PRId64 " ms", took) ;
+  fresh() ;
+  s4.budget.start = s4_now() ;
+  s4.budget.deadline = s4.budget.start - 60000 ;
+  for (unsigned int i = 0 ; i < 60 ; i++) script->sleep[i] = HANGS ;
+  t = work(80, 60000, &took) ;
+  for (unsigned int i = 0 ; i < 60 ; i++) abandoned += t[i].state == S4_ABANDONED ;
+  is_number(abandoned, 60, "past the budget: what hangs is abandoned") ;
+  abandoned = 0 ;
+  for (unsigned int i = 60 ; i < 80 ; i++) abandoned += is_done(t + i, 0) ;
+  is_number(abandoned, 20, "past the budget: each of the others still gets its try") ;
+  ok(took < 60 * 500 / 3, "two seconds a step, not half a second for each: %" PRId64 " ms", took) ;
+  s4.budget = none ;
+  ok(no_child_remains(), "no worker remains") ;
+}
+
+
+ /* s4_ask */
+
+static int say (int fd, void *data)
+{
+  return s4_answer(fd, data, strlen(data)) ;
+}
+
+static int say_much (int fd, void *data)
+{
+  size_t n = *(size_t *)data ;
+  char buf[5000] ;
+  for (size_t i = 0 ; i < n ; i += sizeof buf)
+  {
+    int e ;
+    memset(buf, (int)('a' + i / sizeof buf % 26), sizeof buf) ;
+    e = s4_answer(fd, buf, n - i < sizeof buf ? n - i : sizeof buf) ;
+    if (e) return e ;
+  }
+  return 0 ;
+}
+
+static int hang (void)
+{
+  while (pause() == -1) ;
+  return 0 ;
+}
+
+static int say_and_hang (int fd, void *data)
+{
+  say(fd, data) ;
+  return hang() ;
+}
+
+static int say_close_and_hang (int fd, void *data)
+{
+  say(fd, data) ;
+  close(fd) ;
+  return hang() ;
+}
+
+static int say_and_die (int fd, void *data)
+{
+  say(fd, data) ;
+  raise(SIGKILL) ;
+  return 0 ;
+}
+
+static int say_and_fail (int fd, void *data)
+{
+  say(fd, data) ;
+  return ESTALE ;
+}
+
+static int say_pids (int fd, void *data)
+{
+  struct { pid_t self, parent ; int verdict ; } x = { .self = getpid(), .parent = getppid() } ;
+  sigset_t set ;
+  struct sigaction sa ;
+  (void)data ;
+  sigprocmask(SIG_BLOCK, 0, &set) ;
+  sigaction(SIGTERM, 0, &sa) ;
+  x.verdict = !sigismember(&set, SIGUSR1) && sa.sa_handler == SIG_DFL ;
+  return s4_answer(fd, &x, sizeof x) ;
+}
+
+static struct { char const *name ; int (*f) (int, void *) ; int r, e ; char const *answer ; } const asked[] =
+{
+  { "an answer", &say, 1, 0, "hello" },
+  { "it hangs", &say_and_hang, 0, ETIMEDOUT, "hello" },
+  { "it hangs behind its answer", &say_close_and_hang, 0, ETIMEDOUT, "hello" },
+  { "it dies", &say_and_die, 0, EOWNERDEAD, "hello" },
+  { "it fails", &say_and_fail, 0, ESTALE, "hello" }
+} ;
+
+static void asking (void)
+{
+  stralloc sa = STRALLOC_ZERO ;
+  sigset_t set, old ;
+  struct sigaction ignore = { .sa_handler = SIG_IGN }, oldaction ;
+  size_t n ;
+  int good = 1 ;
+  int lowest = dup(0) ;
+  close(lowest) ;
+  for (size_t i = 0 ; i < sizeof asked / sizeof *asked ; i++)
+  {
+    s4_ms start = s4_now(), took ;
+    int r ;
+    text_of(&sa, "left over", 9) ;
+    errno = 0 ;
+    r = s4_ask(asked[i].f, "hello", asked[i].e == ETIMEDOUT ? 500 : 20000, &sa) ;
+    took = s4_now() - start ;
+    if (!ok(r == asked[i].r && (r || errno == asked[i].e), "asked: %s", asked[i].name)) note("got %d, %s", r, strerror(errno)) ;
+    is_bytes(sa.s, sa.len, asked[i].answer, strlen(asked[i].answer), asked[i].name) ;
+    ok(asked[i].e == ETIMEDOUT ? took >= 500 && took < 15000 : took < 15000, "%s: in time, %" PRId64 " ms", asked[i].name, took) ;
+  }
+  ok(s4_ask(&say, "", 20000, &sa) && !sa.len, "asked: an empty answer") ;
+  n = 3 << 20 ;
+  ok(s4_ask(&say_much, &n, 20000, &sa) && sa.len == n, "asked: an answer of 3 MiB") ;
+  for (size_t i = 0 ; i < sa.len && good ; i++) good = sa.s[i] == (char)('a' + i / 5000 % 26) ;
+  ok(good, "all of it right") ;
+
+  sigemptyset(&set) ;
+  sigaddset(&set, SIGUSR1) ;
+  sigprocmask(SIG_BLOCK, &set, &old) ;
+  sigaction(SIGTERM, &ignore, &oldaction) ;
+  if (ok(s4_ask(&say_pids, 0, 20000, &sa), "asked: who"))
+  {
+    struct { pid_t self, parent ; int verdict ; } x ;
+    memcpy(&x, sa.s, sizeof x) ;
+    ok(x.self != getpid() && x.parent == getpid(), "a child") ;
+    ok(x.verdict, "that begins with default signals, none of them blocked") ;
+  }
+  sigprocmask(SIG_SETMASK, &old, 0) ;
+  sigaction(SIGTERM, &oldaction, 0) ;
+  ok(no_child_remains(), "no child remains") ;
+  n = (size_t)dup(0) ;
+  ok((int)n <= lowest + 1, "no fd is left open") ;   /* one: s4_proc()'s */
+  close((int)n) ;
+}
+
+int main (void)
+{
+  script = mmap(0, sizeof *script, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) ;
+  if (script == MAP_FAILED) bail_out("out of memory", "") ;
+  quick() ;
+  one_hangs() ;
+  many_hang() ;
+  moving() ;
+  dying() ;
+  waiting_for_others() ;
+  with_budget() ;
+  asking() ;
+  return done() ;
+}

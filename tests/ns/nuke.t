@@ -1,0 +1,322 @@
+#!/bin/sh
+# stage4-nuke: who dies, how, and when it goes on; who is spared. Each as pid 1 of the namespace and as another process.
+# shellcheck source=tests/lib.sh
+. "${0%/*}/../lib.sh"
+
+# both TITLE <script : the script prepares, writes /then, and ends with `nuke OPTION...`; /then is the next program.
+# What both have in common comes first.
+both () {
+  cat >/script
+  for as in 'pid 1' 'another' ; do
+    {
+      echo "as='$as'"
+      cat <<'END'
+pids=''
+victim () { pid=$(helper victim "$@") ; pids="$pids${pids:+ }$pid" ; }
+nuke () {
+  echo "$pids" >/pids
+  helper ms >/start
+  set -- stage4-nuke -f "$@" helper code sh /next
+  if test "$as" = 'pid 1' ; then exec "$@" 2>/err ; fi
+  "$@" 2>/err
+}
+cat >/next <<'X'
+now=$(helper ms)
+. /t/lib.sh
+took=$((now - $(cat /start)))
+last=$(cat /last* 2>/dev/null | sort -n | tail -n 1)
+pids=$(cat /pids)
+code=$CODE
+sed 's/^/# /' /err
+X
+cat >>/next <<'X'
+. /then
+X
+END
+      cat /script
+    } >/script.now
+    box "$1, as $as" </script.now
+  done
+}
+
+both "everybody ends" <<'END'
+for i in 1 2 3 4 5 6 7 8 9 10 ; do victim -n worker$i -c $((i * 30)) -x /last.$i ; done
+for i in 1 2 3 4 5 6 7 8 9 10 ; do victim -n 'a) S 1 (' ; done
+for i in 1 2 3 4 5 ; do sleep 1000 & pids="$pids $!" ; done
+is "25 are alive" "$(alive $pids | wc -l)" 25
+cat >/then <<'X'
+code 0
+is "nobody is left" "$(alive $pids)" ""
+is "all had their time to clean up" "$(ls /last.* | wc -l)" 10
+ok "goes on at once: $((now - last)) ms after the last has gone" between $((now - last)) 0 250
+ok "not before" between $((now - last)) 0 100000
+ok "takes what they take: $took ms" between $took 300 1500
+said 'info: nobody is left after [0-9. ms]+, asked 25, killed 0$'
+unsaid warning
+if test "$as" = 'pid 1' ; then is "no zombies" "$(grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l)" 0 ; fi
+end
+X
+nuke -t 10s
+END
+
+both "the stopped" <<'END'
+for i in 1 2 3 ; do victim -S -l /log.$i -x /last.$i ; done
+is "they are stopped" "$(grep -l '^State:.T' /proc/[0-9]*/status | wc -l)" 3
+cat >/then <<'X'
+code 0
+is "nobody is left" "$(alive $pids)" ""
+is "they could end by themselves" "$(ls /last.* | wc -l)" 3
+ok "and needed no grace ($took ms)" between $took 0 1500
+end
+X
+nuke -t 10s
+END
+
+both "who ignores" <<'END'
+victim -i -l /log -n stubborn
+stubborn=$pids
+victim -x /last.1
+cat >/then <<X
+code 0
+is "nobody is left" "\$(alive \$pids)" ""
+is "it was asked first, and waked" "\$(cat /log)" "15 18"
+ok "killed after the grace, and no later: \$took ms" between \$took 400 1400
+ok "the other one could end by itself" test -n "\$last"
+said 'info: killing $stubborn stubborn\$' 'info: nobody is left after .*, asked 2, killed 1\$'
+end
+X
+nuke -t 400 -k 5s
+END
+
+both "no grace" <<'END'
+victim -i -l /log
+cat >/then <<'X'
+code 0
+is "nobody is left" "$(alive $pids)" ""
+is "it was asked nevertheless" "$(cat /log)" "15 18"
+ok "at once: $took ms" between $took 0 800
+end
+X
+nuke -t 0
+END
+
+both "another signal" <<'END'
+victim -l /log
+cat >/then <<'X'
+code 0
+is "it was sent" "$(cat /log)" "10 18"
+end
+X
+nuke -s USR1 -t 300
+END
+
+both "a terminal" <<'END'
+mkdir /dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts && ln -s pts/ptmx /dev/ptmx
+victim -p -i -H -l /log.tty
+victim -l /log.none -c 50
+cat >/then <<'X'
+code 0
+is "nobody is left" "$(alive $pids)" ""
+ok "it ended at SIGHUP ($took ms)" between $took 0 1500
+is "who has none gets none" "$(cat /log.none)" "15"
+ok "who has one gets it" grep -qx 1 /log.tty
+end
+X
+nuke -t 10s
+END
+
+both "who leaves children" <<'END'
+victim -F 4 -l /log
+cat >/then <<'X'
+code 0
+is "each was asked" "$(grep -cx 15 /log)" 5
+is "nobody is left" "$(grep -l '^Name:.helper' /proc/[0-9]*/status 2>/dev/null)" ""
+ok "at once ($took ms)" between $took 0 2000
+end
+X
+nuke -t 10s
+END
+
+both "spared" <<'END'
+mkdir /omit /omit/dir
+victim -l /log.o
+victim -l /log.d1
+echo $pid >/omit/one.pid
+victim -l /log.d2
+printf %s $pid >/omit/two
+victim -a @storage -l /log.at
+victim -a '@' -l /log.alone
+ok "the first byte is @" grep -q '^@' /proc/$pid/cmdline
+spared=$pids pids=''
+echo nonsense >/omit/nonsense
+: >/omit/empty
+victim -a 'no@' -x /last.1
+cat >/then <<X
+code 0
+is "the others are gone" "\$(alive \$pids)" ""
+is "they are alive" "\$(alive $spared)" "$spared"
+is "and have got no signal at all" "\$(cat /log.*)" ""
+ok "at once (\$took ms)" between \$took 0 1500
+said 'info: nobody is left after .*, asked 1, killed 0\$'
+unsaid warning
+end
+X
+nuke -t 10s -o ${spared%% *} -O /omit -O /not/there
+END
+
+both "a zombie of somebody spared" <<'END'
+sh -c 'sleep 0 & exec sleep 1000' &
+spared=$!
+a_zombie () { grep -q '^State:.Z' /proc/[0-9]*/status 2>/dev/null ; }
+ok "there is one" await a_zombie
+victim -x /last.1
+cat >/then <<'X'
+code 0
+is "the others are gone" "$(alive $pids)" ""
+ok "is nobody to wait for ($took ms)" between $took 0 1500
+said 'info: nobody is left after .*, asked 1, killed 0$'
+end
+X
+nuke -t 10s -o $spared
+END
+
+both "no time left" <<'END'
+victim -i
+cat >/then <<'X'
+code 0
+is "nobody is left" "$(alive $pids)" ""
+ok "within two seconds ($took ms)" between $took 0 3000
+end
+X
+export STAGE4_BEGUN=1 STAGE4_DEADLINE=2
+nuke -t 60s
+END
+
+both "no /proc" <<'END'
+victim -l /log
+umount -l /proc
+cat >/then <<'X'
+code 111
+said 'stage4-nuke: (warning|fatal): no /proc'
+is "nobody got a signal" "$(cat /log)" ""
+mount -t proc proc /proc 2>/dev/null
+end
+X
+nuke -t 10s
+END
+
+box "its ancestors" <<'END'
+cat >/middle <<'X'
+trap 'echo signal >>/log' TERM HUP INT CONT
+sh -c 'stage4-nuke -f -t 5s sh -c "echo done >>/done" 2>/err ; echo inner >>/alive'
+echo outer >>/alive
+X
+trap 'echo signal >>/log' TERM HUP INT CONT
+pid=$(helper victim)
+sh /middle
+is "it has come to its end" "$(cat /done)" "done"
+is "they are alive" "$(cat /alive)" "inner outer"
+ok "and have got no signal" not test -e /log
+is "the other one isn't" "$(alive $pid)" ""
+end
+END
+
+box "-a: its ancestors too" <<'END'
+cat >/middle <<'X'
+stage4-nuke -f -a -t 5s sh -c 'echo done >>/done' 2>/err
+echo alive >>/alive
+X
+sh /middle
+await test -e /done
+is "it has come to its end" "$(cat /done)" "done"
+ok "the ancestor has not" not test -e /alive
+end
+END
+
+box "pid 1 gets no signal" <<'END'
+for sig in TERM HUP INT CONT ; do trap "echo $sig >>/log" $sig ; done
+run stage4-nuke -f -a -t 1s true
+code 0
+ok "none" not test -e /log
+end
+END
+
+box "pid 1 that starts them again" <<'END'
+cat >/after <<'X'
+. /t/lib.sh
+sed 's/^/# /' /err
+X
+cat >>/after <<'X'
+is "it was seen" "$(cat /code)" 1
+said 'info: pid 1 starts them again and again, going on: [0-9]+ sleep'
+ok "after $(cat /took) ms" between "$(cat /took)" 0 3000
+end
+X
+ten () { test "$(grep -lx sleep /proc/[0-9]*/comm 2>/dev/null | wc -l)" = 10 ; }
+( await ten ; start=$(helper ms) ; stage4-nuke -f -t 10s -k 10s helper code sh -c 'echo $(($(helper ms) - $1)) >/took ; echo $CODE >/code ; echo >/stop ; killall sleep' x $start 2>/err ) &
+exec helper respawn 10 /stop /after
+END
+
+box "who is slow is named" <<'END'
+pid=$(helper victim -n 'slow one' -c 1600)
+run stage4-nuke -f -t 10s
+code 0
+said "info: waiting for $pid slow one$"
+is "once" "$(grep -c 'waiting for' /err)" 1
+end
+END
+
+box "a crowd is named in one line" <<'END'
+for i in 0 1 2 3 4 5 6 7 8 9 ; do helper victim -i -n crowd$i >/dev/null ; done
+run stage4-nuke -f -t 100 -v 1
+code 0
+said 'info: killing [0-9]+ crowd0, .* and 2 more$'
+end
+END
+
+box "two hundred" <<'END'
+i=0
+while test $i -lt 200 ; do helper victim -c 100 >>/pids ; i=$((i + 1)) ; done
+is "they are alive" "$(alive $(cat /pids) | wc -l)" 200
+start=$(helper ms)
+run stage4-nuke -f -t 10s
+took=$(($(helper ms) - start))
+code 0
+said 'info: nobody is left after .*, asked 200, killed 0$'
+ok "in $took ms" between $took 100 3000
+end
+END
+
+box "nobody reads stderr" <<'END'
+for i in 0 1 2 3 4 5 6 7 8 9 ; do helper victim -i >>/pids ; done
+helper full stage4-nuke -v 3 -f -t 200 sh -c 'helper ms >/next' >/full
+cat /full
+is "it goes on" "$(sed 's/,.*//' /full)" "full: exit 0"
+is "and has done its job" "$(alive $(cat /pids))" ""
+ms=$(sed 's/.*, \(.*\) ms.*/\1/' /full)
+ok "it waited for about a second, not more: $ms ms" between "$ms" 200 3000
+end
+END
+
+box "the plan" <<'END'
+a=$(helper victim -l /log -n plain)
+b=$(helper victim -l /log -n asked)
+c=$(helper victim -l /log -n storage -a @storage)
+mkdir /omit
+d=$(helper victim -l /log -n filed)
+echo $d >/omit/d
+run sh -c 'stage4-nuke -n -o $1 -O /omit true ; exit $?' x $b
+code 0
+ok "who ends" grep -qx "end $a plain" /out
+ok "who is asked for stays" grep -qx "spare $b: an ancestor of this process, or asked for" /out
+ok "whose pid is in a file stays" grep -qx "spare $d: an ancestor of this process, or asked for" /out
+ok "a storage daemon stays" grep -qx "spare $c storage: a storage daemon (@)" /out
+ok "pid 1 stays" grep -qx 'spare 1: pid 1' /out
+is "one line each, one more for the ancestor" "$(wc -l </out)" 6
+is "nobody got a signal" "$(cat /log)" ""
+is "nothing on stderr" "$(cat /err)" ""
+end
+END
+
+done_testing

@@ -1,0 +1,29 @@
+#!/bin/bash
+# A root that can't be unmounted, nor made read-only: a writer that is spared, a swap file that stays on.
+. "$(dirname "$0")/lib.sh"
+
+vm_test ext4
+vm_test_stage4
+image_ext4 "$work/disk.img" 32M
+
+VM_TIME=60 VM_APPEND=quiet guest "$work/disk.img" <<'END'
+mkdir /mnt/disk
+mount -t ext4 /dev/vda /mnt/disk
+dd if=/dev/zero of=/mnt/disk/swap bs=1M count=4 2>/dev/null
+mkswap /mnt/disk/swap >/dev/null
+swapon /mnt/disk/swap
+ln -s load /bin/@load
+@load writer /mnt/disk/busy &
+sleep 1
+exec stage4-begin -A reboot -t 30s stage4-nuke stage4-umountall -t 3s stage4-freeze stage4-hook ' env' '' stage4-hpr
+END
+
+ok "the holder is named" console_has "$console" 'left: /mnt/disk \(ext4 on /dev/vda, writable\), held by [0-9]* @load \(open file\)'
+ok "it can't be made read-only" console_has "$console" 'failed making read-only /mnt/disk .*busy'
+ok "it is frozen" console_has "$console" 'froze 1 of 1 writable file systems'
+ok "the freeze succeeded" console_has "$console" '^\?=0'
+ok "the machine reset itself" console_has "$console" 'reboot: Restarting system'
+ok "the disk is clean" image_clean "$work/disk.img"
+ok "fsck is silent" image_fsck "$work/disk.img"
+ok "no panic, no kernel bug" console_no_panic "$console"
+done_testing
