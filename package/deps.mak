@@ -49,15 +49,18 @@ src/stage4/stage4-takeover.o src/stage4/stage4-takeover.mc.o: src/stage4/stage4-
 src/stage4/stage4-umountall.o src/stage4/stage4-umountall.mc.o: src/stage4/stage4-umountall.c src/include-local/stage4.h
 src/tests/test-budget.o: src/tests/test-budget.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-chain.o: src/tests/test-chain.c src/include-local/stage4.h src/tests/tap.h src/include-local/programs.h
+src/tests/test-child.o: src/tests/test-child.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-elf.o: src/tests/test-elf.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-fstype.o: src/tests/test-fstype.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-line.o: src/tests/test-line.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-manifest.o: src/tests/test-manifest.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-mountinfo.o: src/tests/test-mountinfo.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-mountplan.o: src/tests/test-mountplan.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-pathwalk.o: src/tests/test-pathwalk.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-process.o: src/tests/test-process.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-swaps.o: src/tests/test-swaps.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-time.o: src/tests/test-time.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-worker.o: src/tests/test-worker.c src/include-local/stage4.h src/tests/tap.h
 
 libstage4.a.xyzzy: src/libstage4/blockdev.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/manifest.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/newfs.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/superblock.o src/libstage4/swaps.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/worker.o
 INTERNAL_LIBS := libstage4.a.xyzzy

@@ -266,6 +266,7 @@ end () {
 box () {
   local title="$1" ends="${2:-exit 0}"
   { echo '. /t/lib.sh' ; cat ; } >/body
+  # shellcheck disable=SC2013
   for program in $(grep -o 'stage4-[a-z]*' /body | sort -u) ; do     # "nothing has happened" is no success without it
     command -v "$program" >/dev/null || { verdict "not ok" "$title: no $program" ; return ; }
   done

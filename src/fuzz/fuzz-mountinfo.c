@@ -18,7 +18,7 @@ static void check_names (s4_mounts const *ms)
     must(!ms->m[i].readonly || strstr(ms->m[i].superoptions, "ro")) ;
     must(s4_mounts_find(ms, ms->m[i].id) >= 0 && s4_mounts_find(ms, ms->m[i].id) <= (int)i) ;
     must(s4_mounts_parent(ms, (int)i) < (int)ms->n) ;
-    s4_fsclass(ms->m[i].type) ;
+    must(s4_fsclass(ms->m[i].type) <= S4_FS_DISK) ;
   }
 }
 

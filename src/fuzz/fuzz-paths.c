@@ -39,8 +39,8 @@ int LLVMFuzzerTestOneInput (uint8_t const *data, size_t size)
   must(!s4_is_ours(s) || strstr(s, "stage4")) ;
   if (s4_action_scan(s, &a)) must(a != S4_NOACTION && strcmp(s4_action_name(a), "none")) ;
   if (*s && !strchr(s, ',') && strncmp(s, "no", 2)) must(s4_type_wanted(s, s)) ;
-  s4_type_wanted(s, "ext4") ;
-  s4_fsclass(s) ;
+  must(s4_type_wanted(s, "ext4") >= 0) ;
+  must(s4_fsclass(s) <= S4_FS_DISK) ;
   free(s) ;
   return 0 ;
 }

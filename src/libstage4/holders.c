@@ -97,7 +97,7 @@ static void look_at_maps (struct search *s)
     char const *dev = line ;
     size_t len ;
     for (unsigned int i = 0 ; dev && i < 3 ; i++) if ((dev = strchr(dev, ' '))) dev++ ;
-    if (!dev || !(len = uint_xscan(dev, &major)) || dev[len] != ':' || !uint_xscan(dev + len + 1, &minor) || !major) continue ;
+    if (!dev || !(len = uint_xscan(dev, &major)) || dev[len] != ':' || !uint_xscan(dev + len + 1, &minor) || !(major | minor)) continue ;
     for (unsigned int k = 0 ; k < s->n ; k++)
       if (s->ms->m[s->which[k]].major == major && s->ms->m[s->which[k]].minor == minor) found(s, k, 'm') ;
   }

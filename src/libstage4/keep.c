@@ -50,11 +50,25 @@ int s4_keep_resolve (char const *const *paths, unsigned int n, genalloc *kept)
   return ok ;
 }
 
+static int ends_path (genalloc const *kept, size_t i)
+{
+  s4_kept const *k = genalloc_s(s4_kept, kept) ;
+  return i + 1 == genalloc_len(s4_kept, kept) || k[i+1].path != k[i].path ;
+}
+
+ /* Rather one that leads to it than one that leads through it. */
+
 int s4_kept_find (genalloc const *kept, unsigned int id)
 {
   s4_kept const *k = genalloc_s(s4_kept, kept) ;
-  for (size_t i = genalloc_len(s4_kept, kept) ; i-- ; ) if (k[i].id == id) return (int)k[i].path ;
-  return -1 ;
+  int through = -1 ;
+  for (size_t i = genalloc_len(s4_kept, kept) ; i-- ; )
+  {
+    if (k[i].id != id) continue ;
+    if (ends_path(kept, i)) return (int)k[i].path ;
+    if (through == -1) through = (int)k[i].path ;
+  }
+  return through ;
 }
 
  /* The walk tells each thing that it passes, beginning with /: a mount's root is where the last one differs from the one before. */

@@ -105,24 +105,34 @@ struct listing
 {
   char const *interpreter ;
   char const *program ;
-  int root ;     /* -1: outside */
+  int inside ;
 } ;
 
 static int run_listing (int fd, void *data)
 {
   struct listing const *l = data ;
   char const *argv[] = { l->interpreter, "--list", l->program, 0 } ;
-  if (l->root >= 0 && (fchdir(l->root) == -1 || chroot(".") == -1)) return errno ;
+  if (l->inside && chroot(".") == -1) return errno ;
   if (dup2(fd, 1) == -1) return errno ;
   fd_close(fd) ;
   execv(argv[0], (char *const *)argv) ;
   return errno ;
 }
 
-static int list_libraries (stralloc *list, char const *interpreter, char const *program, int root)
+static int list_libraries (stralloc *list, struct listing *l)
 {
-  struct listing l = { .interpreter = interpreter, .program = program, .root = root } ;
-  return s4_ask(&run_listing, &l, LIST_TIMEOUT, list) && stralloc_0(list) ;
+  return s4_ask(&run_listing, l, LIST_TIMEOUT, list) && stralloc_0(list) ;
+}
+
+ /* The child has no file descriptor of the root, but a working directory. */
+
+static int list_inside (s4_ramfill const *r, stralloc *list, struct listing *l)
+{
+  int ok = fchdir(r->root) == 0 && list_libraries(list, l) ;
+  int e = errno ;
+  if (chdir("/") == -1 && ok) return 0 ;
+  errno = e ;
+  return ok ;
 }
 
  /* A line of the list: "name => /path (0x...)", "/path (0x...)", "name (0x...)" or "name => not found". */
@@ -145,8 +155,9 @@ static int add_libraries (s4_ramfill *r, char *list, char const *program)
 
 static int add_needed (s4_ramfill *r, char const *program, char const *interpreter)
 {
+  struct listing l = { .interpreter = interpreter, .program = program, .inside = 0 } ;
   stralloc list = STRALLOC_ZERO ;
-  int ok = list_libraries(&list, interpreter, program, -1) ;
+  int ok = list_libraries(&list, &l) ;
   if (!ok) failed("list the libraries of ", program) ;
   else ok = add_libraries(r, list.s, program) ;
    /* Libraries in places of their own are found by the linker's cache. */
@@ -275,10 +286,11 @@ int s4_ramfill_as (s4_ramfill *r, char const *src, char const *dst)
 
 static int works_inside (s4_ramfill *r, struct program const *p)
 {
+  struct listing l = { .interpreter = p->interpreter, .program = p->path, .inside = 1 } ;
   stralloc list = STRALLOC_ZERO ;
   int ok ;
   if (!p->dynamic) return !faccessat(r->root, relative(p->interpreter), X_OK, 0) || failed("find inside the interpreter of ", p->path) ;
-  ok = list_libraries(&list, p->interpreter, p->path, r->root) && !strstr(list.s, "not found") ;
+  ok = list_inside(r, &list, &l) && !strstr(list.s, "not found") ;
   stralloc_free(&list) ;
   return ok || failed("resolve inside the libraries of ", p->path) ;
 }

@@ -73,6 +73,17 @@ static int is_lossy (s4_unmount const *u, struct paths const *p, s4_mount const 
    && (path == -1 || (unsigned int)path >= p->ngiven) ;
 }
 
+static void name_leftover (s4_unmount const *u, unsigned int i, char const *holders)
+{
+  s4_mount const *m = u->ms.m + i ;
+  char const *state = m->readonly ? ", read-only)" : ", writable)" ;
+  unsigned int need = u->plan.needs_at[i] ;
+  if (holders) s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, ", held by ", holders) ;
+  else if (need < u->plan.needs_at[i+1])
+    s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, ", carries ", u->ms.m[u->plan.needs[need]].dir) ;
+  else s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, ", no process holds it") ;
+}
+
 static int name_leftovers (s4_unmount const *u, struct paths const *p)
 {
   genalloc which = GENALLOC_ZERO, holders = GENALLOC_ZERO ;
@@ -91,10 +102,7 @@ static int name_leftovers (s4_unmount const *u, struct paths const *p)
   for (unsigned int k = 0 ; k < n ; k++)
   {
     unsigned int i = genalloc_s(unsigned int, &which)[k] ;
-    s4_mount const *m = u->ms.m + i ;
-    int held = s4_holders_name(&text, &holders, i) > 0 ;
-    s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, m->readonly ? ", read-only)" : ", writable)",
-      held ? ", held by " : ", no process holds it", held ? text.s : "") ;
+    name_leftover(u, i, s4_holders_name(&text, &holders, i) > 0 ? text.s : 0) ;
   }
   return lossy && !s4.container ;
 }

@@ -11,7 +11,7 @@ function row () {
 
 { time = $1 ; line = substr($0, 8) }
 
-line ~ /^=== request/ { request = from = time }
+line ~ /=== request$/ { request = from = time }
 
 line ~ /^(stage4-[a-z]+|mark): / && request {
   program = line

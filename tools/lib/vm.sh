@@ -97,7 +97,7 @@ vm_debian () {
 
 # vm_run LOG INITRAMFS [DISK...] : boots, and returns when the machine has gone; 124 if it had to be ended.
 # In the log each line begins with the milliseconds since the start, as this machine's clock has them.
-# VM_TIME: limit in seconds (120); VM_MEMORY (512M); VM_CPUS (2); VM_APPEND: more words for the kernel;
+# VM_TIME: limit in seconds (120); VM_MEMORY (512M); VM_CPUS (2); VM_ACCEL; VM_APPEND: more words for the kernel;
 # VM_QEMU: more words for QEMU; VM_SHOW=1: the console on stdout, as it happens.
 vm_run () {
   local log=$1 initramfs=$2 disk drives=()
@@ -105,7 +105,7 @@ vm_run () {
   for disk do drives+=( -drive "if=virtio,format=raw,cache=unsafe,file=$disk" ) ; done
   # stdin: QEMU would take what is typed, and turn the terminal raw.
   # shellcheck disable=SC2086
-  timeout --foreground -k 5 "${VM_TIME:-120}" qemu-system-x86_64 -M q35 -accel tcg,thread=multi -cpu max -smp "${VM_CPUS:-2}" \
+  timeout --foreground -k 5 "${VM_TIME:-120}" qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp "${VM_CPUS:-2}" \
     -m "${VM_MEMORY:-512M}" -nodefaults -display none -serial stdio -serial null -no-reboot \
     -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 ${VM_APPEND-quiet}" \
     "${drives[@]}" ${VM_QEMU-} </dev/null 2>&1 | vm_stamp "$log"
@@ -131,6 +131,11 @@ vm_stamp () {
 # console_time LOG REGEX : when a line that matches was first seen
 console_time () {
   awk -v regex="$2" 'substr($0, 8) ~ regex { print $1 ; found = 1 ; exit } END { exit !found }' "$1"
+}
+
+# console_clock LOG REGEX : the same by the guest's own clock, for a line of its kernel log; in microseconds
+console_clock () {
+  sed -n "s/^ *[0-9]* \[ *\([0-9]*\)\.\([0-9]*\)\] $2.*/\1\2/p" "$1" | head -n 1 | grep .
 }
 
 console_has () {
