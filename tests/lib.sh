@@ -10,6 +10,11 @@
 #   is "only / and /proc are left" "$(mounts)" "/ /proc"
 #   end                           the script has come to its end
 #   END
+#   transcript <<'END'            commands and all that they say, one test each; see there
+#   $ stage4-nuke -t 10x
+#   ! stage4-nuke: fatal: invalid time (like 1500, 1500ms or 10s): 10x
+#   = 100
+#   END
 #   done_testing
 #
 # $STAGE4_BIN is the directory of the programs that are tested (build/default, made by tools/build).
@@ -62,10 +67,15 @@ make_image () {
   for program in "$STAGE4_BIN"/stage4 "$STAGE4_BIN"/stage4-* ; do
     if test -f "$program" && test -x "$program" ; then copy /bin "$program" ; fi
   done
+  if ! ls "$image"/bin/stage4* >/dev/null 2>&1 ; then    # without them a lot of nothing would happen as it should
+    echo "not ok 1 - there are programs in STAGE4_BIN=$STAGE4_BIN"
+    echo 1..1
+    exit 1
+  fi
   if test -e "$image/bin/stage4" ; then    # the one binary: its links
     for program in "$top"/src/stage4/deps-exe/* ; do ln -sf stage4 "$image/bin/${program##*/}" ; done
   fi
-  copy /usr/bin /usr/bin/execlineb /usr/bin/s6-svscan /usr/bin/s6-supervise /usr/bin/s6-svscanctl
+  copy /usr/bin /usr/bin/timeout /usr/bin/execlineb /usr/bin/s6-svscan /usr/bin/s6-supervise /usr/bin/s6-svscanctl
   copy /usr/lib/execline/bin /usr/lib/execline/bin/execlineb /usr/lib/execline/bin/export \
     /usr/lib/execline/bin/importas /usr/lib/execline/bin/exec
   rm -f "$image/bin/dash"
@@ -131,6 +141,9 @@ root_into () {
 enter () {
   refuse_real_root
   { root_on "$1/root" && cp -R "$1/image" "$1/root/" ; } || bail_out "no root"
+  if test "$3" = cli ; then        # these may be written to by anybody
+    for device in null full ; do : >"$1/root/dev/$device" && mount -o bind /dev/$device "$1/root/dev/$device" ; done
+  fi
   for dir in "$1"/image/* ; do ln -s "image/${dir##*/}" "$1/root/${dir##*/}" ; done
   if ! mount -t proc proc "$1/root/proc" ; then echo "1..0 # SKIP /proc can't be mounted here" ; exit 0 ; fi
   root_into "$1/root" || bail_out "no way into the root"
@@ -256,6 +269,43 @@ await () {
     test $rounds -gt 0 || return
     usleep 10000
   done
+}
+
+# transcript <script : a test for each command, of lines that begin with
+#   $   the command, for sh
+#   |   a line on its stdout; |~ a regex that the whole line matches
+#   !   a line on its stderr; !~ likewise
+#   =   its exit code, with which it ends
+# Other lines are comments. $usage is replaced by what it is. The order is that of each stream.
+transcript () {
+  local line command=''
+  while IFS= read -r line ; do
+    case $line in
+      '$ '*) command=${line#??} ; : >/want ;;
+      [\|!]*) case $line in *\$usage) line=${line%\$usage}$usage ;; esac ; printf '%s\n' "$line" >>/want ;;
+      '= '*) echo "$line" >>/want ; replay "$command" ;;
+    esac
+  done
+}
+
+# what is said in /got, what should be in /want
+replay () {
+  /usr/bin/timeout 60 sh -c "$1" >/out 2>/err </dev/null    # not busybox's, which leaves somebody behind
+  code=$?
+  { sed 's/^/| /' /out ; sed 's/^/! /' /err ; echo "= $code" ; } >/got
+  for mark in '|' ! = ; do grep "^$mark" /want ; done >/wanted
+  if awk '
+    NR == FNR { want[++n] = $0 ; next }
+    { i++ ; mark = substr(want[i], 1, 3) }
+    mark == "|~ " || mark == "!~ " { if (substr($0, 1, 2) != substr(mark, 1, 1) " " || substr($0, 3) !~ "^(" substr(want[i], 4) ")$") bad = 1 ; next }
+    $0 != want[i] { bad = 1 }
+    END { exit bad || i != n }' /wanted /got
+  then verdict ok "$1"
+  else
+    verdict "not ok" "$1"
+    sed 's/^/# got:    /' /got
+    sed 's/^/# wanted: /' /wanted
+  fi
 }
 
 end () {

@@ -118,7 +118,7 @@ static void hold (s4_mounts const *ms)
     int at = s4_mounts_holding(ms, path) ;
     size_t len ;
     must(at >= -1 && at < (int)ms->n) ;
-    if (at == -1) continue ;
+    if (at == -1 || ms->m[at].dir[0] != '/') continue ;
     len = strlen(ms->m[at].dir) ;
     must(!strcmp(ms->m[at].dir, "/") || (!strncmp(ms->m[at].dir, path, len) && (!path[len] || path[len] == '/'))) ;
   }

@@ -30,7 +30,7 @@
 #include <skalibs/stralloc.h>
 
 
- /* exit codes, and values of `?` (DESIGN §2) */
+ /* exit codes, and values of `?` (doc/index.html) */
 
 #define S4_DONE 0        /* all done */
 #define S4_LEFT 1        /* something is left, it was named */
@@ -99,7 +99,7 @@ extern char const *s4_num_fmt (char *buf, int64_t n) ;   /* into buf[S4_NUMFMT];
 #define S4_NUM(n) s4_num_fmt((char [S4_NUMFMT]){ 0 }, (n))
 
 
- /* chain.c: what this process knows of the chain it is a step of (DESIGN §2, Environment) */
+ /* chain.c: what this process knows of the chain it is a step of (doc/index.html, Environment) */
 
 enum s4_action_e { S4_NOACTION, S4_REBOOT, S4_POWEROFF, S4_HALT, S4_KEXEC, S4_RETURN } ;
 
@@ -130,6 +130,7 @@ extern char const *s4_action_name (enum s4_action_e) gccattr_const ;
 extern int s4_setenv (char const *name, char const *value) ;
  /* of the environment this process got */
 extern char const *s4_getenv (char const *name) ;
+extern char const *const *s4_nextenv (void) ;                           /* the environment of the next program; 0: no memory */
 extern char const *s4_nextpath (void) ;                                 /* $PATH of the next program */
  /* with the changes, searched in its own $PATH; returns if it can't */
 extern void s4_exec (char const *const *argv) ;
@@ -172,7 +173,12 @@ extern void s4_step_refuse (char const *why) gccattr_noreturn ;
 extern void s4_step_giveup (int code) gccattr_noreturn ;
 
 
- /* walk.c: checks a line without acting (DESIGN §3, stage4-begin) */
+ /* The one binary sets this: from the name of a program (stage4-x) to its main, or 0. */
+typedef int s4_main_func (int argc, char const **argv, char const *const *envp) ;
+extern s4_main_func *(*s4_multicall) (char const *name) ;
+
+
+ /* walk.c: checks a line without acting (doc/stage4-begin.html) */
 
  /* in walk mode: exec, or exit 0 at the first foreign word, 100 */
 extern void s4_walk_on (char const *const *next) gccattr_noreturn ;
@@ -248,6 +254,7 @@ struct s4_process_s
   pid_t ppid ;
   pid_t session ;
   int tty ;                /* 0: no controlling terminal */
+  uid_t uid ;              /* effective, or root's because it can't be dumped; only s4_process_read() knows it */
   unsigned int kthread : 1 ;
   unsigned int dead : 1 ;  /* a zombie, all threads of it */
   char state ;             /* as in /proc/PID/stat */
@@ -280,7 +287,6 @@ struct s4_victim_s
 {
   s4_process p ;
   int pidfd ;               /* -1: none, polled */
-  unsigned int root : 1 ;   /* may be root's */
   char spared ;             /* after s4_victims_look() */
 } ;
 
@@ -313,7 +319,7 @@ struct s4_mount_s
   char const *type ;
   char const *source ;
   char const *superoptions ;  /* as they stand in the file */
-  unsigned int readonly : 1 ; /* the superblock (the mount's own flag says nothing about the data, KERNEL 15) */
+  unsigned int readonly : 1 ; /* the superblock (the mount's own flag says nothing about the data) */
   unsigned int shared : 1 ;
 } ;
 
@@ -504,7 +510,7 @@ extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: 
 
  /* reboot(2), then ever weaker; exits only in a container */
 extern void s4_hardreboot (enum s4_action_e, char const *arg) gccattr_noreturn ;
- /* DESIGN §2, Last resort; exits with code where it may */
+ /* doc/overview.html, last resort; exits with code where it may */
 extern void s4_lastresort (int code) gccattr_noreturn ;
 
 

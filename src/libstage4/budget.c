@@ -1,6 +1,6 @@
 /* ISC license. */
 
-/* How long a wait may last, given the budget of the whole chain (DESIGN §2, STAGE4_DEADLINE). */
+/* How long a wait may last, given the budget of the whole chain (doc/index.html, STAGE4_DEADLINE). */
 
 #include "stage4.h"
 

@@ -1,6 +1,6 @@
 /* ISC license. */
 
-/* What a step knows of its chain: the variables of DESIGN §2, read once, and changed for the next program. */
+/* What a step knows of its chain: the variables of doc/index.html, read once, and changed for the next program. */
 
 #include <errno.h>
 #include <signal.h>
@@ -51,7 +51,7 @@ int s4_setenv (char const *name, char const *value)
   return env_addmodif(&s4.modifs, name, value) ;
 }
 
-static char const *const *next_environment (void)
+char const *const *s4_nextenv (void)
 {
   size_t len = env_len(s4.envp) ;
   size_t max = len + 1 + byte_count(s4.modifs.s, s4.modifs.len, 0) ;
@@ -63,14 +63,14 @@ static char const *const *next_environment (void)
 
 char const *s4_nextpath (void)
 {
-  char const *const *env = next_environment() ;
+  char const *const *env = s4_nextenv() ;
   char const *path = env ? env_get2(env, "PATH") : 0 ;
   return path ? path : SKALIBS_DEFAULTPATH ;
 }
 
 void s4_exec (char const *const *argv)
 {
-  char const *const *env = next_environment() ;
+  char const *const *env = s4_nextenv() ;
   if (env) execvep(argv[0], argv, env, s4_nextpath()) ;
 }
 

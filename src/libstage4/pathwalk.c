@@ -12,26 +12,10 @@
 
 #include <skalibs/bytestr.h>
 #include <skalibs/djbunix.h>
-#include <skalibs/types.h>
 
 #include "stage4.h"
 
 #define LINKS_MAX 40   /* path_resolution(7) */
-
-int s4_mount_id (int fd)
-{
-  static stralloc sa = STRALLOC_ZERO ;
-  char name[32] = "self/fdinfo/" ;
-  char const *line ;
-  unsigned int id ;
-  name[12 + uint_fmt(name + 12, (unsigned int)fd)] = 0 ;
-  if (!s4_proc_read(name, &sa)) return -1 ;
-  line = strstr(sa.s, "mnt_id:") ;
-  if (!line) return (errno = ENOSYS, -1) ;
-  line += 7 ;
-  line += strspn(line, " \t") ;
-  return uint_scan(line, &id) ? (int)id : (errno = ENOSYS, -1) ;
-}
 
 struct walk
 {

@@ -2,9 +2,13 @@
 
 /* One line of /proc/PID/stat (proc(5)). The name in it may contain anything, ')' and newlines included. */
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include <skalibs/allreadwrite.h>
 #include <skalibs/bytestr.h>
+#include <skalibs/djbunix.h>
 #include <skalibs/types.h>
 
 #include "stage4.h"
@@ -58,9 +62,18 @@ int s4_process_parse (char const *stat, size_t len, s4_process *p)
 
 int s4_process_read (pid_t pid, s4_process *p)
 {
-  static stralloc sa = STRALLOC_ZERO ;
   char name[PID_FMT + 6] ;
+  char text[1024] ;   /* the whole line: a name has at most 64 bytes there, and fields are added at the end */
+  struct stat st ;
+  ssize_t r ;
   size_t m = pid_fmt(name, pid) ;
+  int fd ;
   memcpy(name + m, "/stat", 6) ;
-  return s4_proc_read(name, &sa) && s4_process_parse(sa.s, sa.len, p) ;
+  fd = openat(s4_proc(), name, O_RDONLY | O_CLOEXEC) ;
+  if (fd == -1) return 0 ;
+  r = fstat(fd, &st) == -1 ? -1 : fd_read(fd, text, sizeof text) ;
+  fd_close(fd) ;
+  if (r <= 0 || !s4_process_parse(text, (size_t)r, p)) return 0 ;
+  p->uid = st.st_uid ;
+  return 1 ;
 }

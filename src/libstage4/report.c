@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -137,6 +138,11 @@ static void give_up_on (int fd)
   close(kmsg) ;
 }
 
+static int is_kmsg (struct stat const *st)
+{
+  return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 11) ;   /* Documentation/admin-guide/devices.txt */
+}
+
 static void emit (int fd, char const *s, size_t n)
 {
   static s4_ms waited = 0 ;
@@ -144,7 +150,9 @@ static void emit (int fd, char const *s, size_t n)
   struct stat st ;
   s4_ms start = s4_now() ;
   ssize_t r ;
-  if (!fstat(fd, &st) && S_ISREG(st.st_mode)) r = write_in_child(fd, s, n) ;
+  if (fstat(fd, &st) == -1) return ;
+  if (S_ISREG(st.st_mode)) r = write_in_child(fd, s, n) ;
+  else if (is_kmsg(&st)) r = write(fd, s, n) ;   /* never blocks, and never says so to poll(2) */
   else
   {
     s4_ms patience = ALL_PATIENCE - waited < LINE_PATIENCE ? ALL_PATIENCE - waited : LINE_PATIENCE ;

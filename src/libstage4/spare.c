@@ -70,45 +70,29 @@ static int is_in_survivor_cgroup (char const *root, pid_t pid, stralloc *sa)
   return marked ;
 }
 
- /* The answer: a byte for each, in their order. */
+struct look
+{
+  s4_victim *v ;
+  char const *cgroups ;   /* where cgroup 2 is mounted, or 0 */
+} ;
 
-struct look { s4_victim const *v ; size_t n ; } ;
-
-static int look (int fd, void *data)
+static int look (unsigned int i, void *data)
 {
   struct look const *l = data ;
-  char const *root = cgroup_root() ;
-  stralloc sa = STRALLOC_ZERO ;
-  for (size_t i = 0 ; i < l->n ; i++)
-  {
-    pid_t pid = l->v[i].p.pid ;
-    char answer = l->v[i].root && is_storage_daemon(pid, &sa) ? S4_SPARED_STORAGE
-     : is_in_survivor_cgroup(root, pid, &sa) ? S4_SPARED_CGROUP : S4_NOT_SPARED ;
-    int e = s4_answer(fd, &answer, 1) ;
-    if (e) return e ;
-  }
-  return 0 ;
+  static stralloc sa = STRALLOC_ZERO ;
+  pid_t pid = l->v[i].p.pid ;
+  if (!l->v[i].p.uid && is_storage_daemon(pid, &sa)) return S4_SPARED_STORAGE ;
+  return is_in_survivor_cgroup(l->cgroups, pid, &sa) ? S4_SPARED_CGROUP : S4_NOT_SPARED ;
 }
 
- /* A child that hangs hangs on one that is stuck itself. That one is not spared; the next child begins after it. */
+ /* One that can't be looked at is stuck itself, and is not spared. */
 
 void s4_victims_look (genalloc *victims)
 {
-  s4_victim *v = genalloc_s(s4_victim, victims) ;
-  size_t n = genalloc_len(s4_victim, victims) ;
-  stralloc answer = STRALLOC_ZERO ;
-  size_t done = 0 ;
-  while (done < n)
-  {
-    struct look l = { .v = v + done, .n = n - done } ;
-    int complete = s4_ask(&look, &l, LOOK_TIMEOUT, &answer) ;
-    if (!complete && errno != ETIMEDOUT && !answer.len)
-    {
-      s4_warnsys("unable to look at command lines, storage daemons may be killed") ;
-      break ;
-    }
-    for (size_t i = 0 ; i < answer.len && done < n ; i++) v[done++].spared = answer.s[i] ;
-    if (!complete) done++ ;
-  }
-  stralloc_free(&answer) ;
+  struct look l = { .v = genalloc_s(s4_victim, victims), .cgroups = cgroup_root() } ;
+  unsigned int n = (unsigned int)genalloc_len(s4_victim, victims) ;
+  s4_job const job = { .n = n, .timeout = LOOK_TIMEOUT, .run = &look, .data = &l } ;
+  s4_task const *t = n ? s4_work(&job) : 0 ;
+  if (n && !t) s4_warnsys("unable to look at command lines, storage daemons may be killed") ;
+  for (unsigned int i = 0 ; t && i < n ; i++) if (t[i].state == S4_FINISHED) l.v[i].spared = (char)t[i].err ;
 }

@@ -18,9 +18,9 @@
 
 #include "stage4.h"
 
-#define BACKOFF_FIRST 5
+#define BACKOFF_FIRST 2
 #define BACKOFF_MAX 100
-#define BACKOFF_QUICK 75     /* longer than any reference of the kernel's own that was measured (KERNEL 3) */
+#define BACKOFF_QUICK 75     /* longer than any reference of the kernel's own: AF_UNIX in flight 12 ms, io_uring 52 ms */
 #define BACKOFF_ALL 1000
 #define LOOK_TIMEOUT 2000
 #define FORCE_TIMEOUT 1000
@@ -167,7 +167,7 @@ int s4_unmount_all (s4_unmount *u)
     if (s4_limit(nap) < s4_now() + nap) return 1 ;
     s4_poll(0, 0, s4_now() + nap) ;
     napped += nap ;
-    nap = nap * 2 > BACKOFF_MAX ? BACKOFF_MAX : nap * 2 ;
+    nap = nap * 3 / 2 > BACKOFF_MAX ? BACKOFF_MAX : nap * 3 / 2 ;
   }
 }
 

@@ -9,9 +9,9 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
@@ -37,20 +37,13 @@ struct scan
 static int consider (pid_t pid, void *data)
 {
   struct scan *s = data ;
-  s4_victim v = { .spared = 0 } ;
-  struct stat st ;
-  char name[PID_FMT] ;
+  s4_victim v = { .spared = S4_NOT_SPARED } ;
   if (pid == 1 || pid == getpid()) return 1 ;
   v.pidfd = s4_pidfd(pid) ;
-  name[pid_fmt(name, pid)] = 0 ;
-  if (!s4_process_read(pid, &v.p) || v.p.kthread || v.p.dead || !s->wanted(&v.p, s->data)
-   || fstatat(s4_proc(), name, &st, 0) == -1 || !genalloc_readyplus(s4_victim, s->victims, 1))
-  {
-    if (v.pidfd >= 0) fd_close(v.pidfd) ;
-    return 1 ;
-  }
-  v.root = st.st_uid == 0 ;
-  return genalloc_append(s4_victim, s->victims, &v) ;
+  if (s4_process_read(pid, &v.p) && !v.p.kthread && !v.p.dead && s->wanted(&v.p, s->data)
+   && genalloc_readyplus(s4_victim, s->victims, 1)) return genalloc_append(s4_victim, s->victims, &v) ;
+  if (v.pidfd >= 0) fd_close(v.pidfd) ;
+  return 1 ;
 }
 
 int s4_victims_find (genalloc *victims, s4_victim_func *wanted, void *data)
@@ -87,9 +80,21 @@ static void send (s4_victim const *v, int sig)
   else if (errno != ESRCH) s4_warnsys("unable to send ", sig_name(sig), " to ", S4_NUM(v->p.pid), " ", v->p.comm) ;
 }
 
+static void set_policy (int policy, int priority)
+{
+  struct sched_param const p = { .sched_priority = priority } ;
+  sched_setscheduler(0, policy, &p) ;   /* where it isn't permitted it only takes longer */
+}
+
+ /*
+   Those who are woken up to die would run before us, one by one, and the last ones would begin their
+   cleaning up only when all others are gone. So all are told first.
+ */
+
 void s4_victims_signal (genalloc const *victims, int sig)
 {
   s4_victim const *v = genalloc_s(s4_victim, victims) ;
+  set_policy(SCHED_FIFO, sched_get_priority_min(SCHED_FIFO)) ;
   for (size_t i = 0 ; i < genalloc_len(s4_victim, victims) ; i++)
   {
     send(v + i, sig) ;
@@ -97,6 +102,7 @@ void s4_victims_signal (genalloc const *victims, int sig)
     if (v[i].p.tty) s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGHUP) ;   /* what an interactive shell ends on */
     s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGCONT) ;                  /* a stopped process sees the others only then */
   }
+  set_policy(SCHED_OTHER, 0) ;
 }
 
  /* --- waiting --- */

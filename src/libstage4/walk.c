@@ -8,6 +8,7 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -66,6 +67,24 @@ int s4_find_program (char const *word, stralloc *path)
   }
 }
 
+s4_main_func *(*s4_multicall) (char const *) = 0 ;
+
+ /* In the one binary a walk needs no exec to get to the next program, if that is this very file. */
+
+static void walk_in_place (char const *const *argv, char const *file)
+{
+  struct stat its, ours ;
+  char const *base = strrchr(argv[0], '/') ;
+  s4_main_func *next = s4_multicall ? s4_multicall(base ? base + 1 : argv[0]) : 0 ;
+  char const *const *env ;
+  int argc = 0 ;
+  if (!next || stat(file, &its) == -1 || fstatat(s4_proc(), "self/exe", &ours, 0) == -1) return ;
+  if (its.st_dev != ours.st_dev || its.st_ino != ours.st_ino || !(env = s4_nextenv())) return ;
+  while (argv[argc]) argc++ ;
+  s4.modifs = (stralloc)STRALLOC_ZERO ;
+  _exit((*next)(argc, (char const **)argv, env)) ;
+}
+
  /* Ends only walking children: nobody waits for anything here. */
 
 void s4_walk_on (char const *const *next)
@@ -78,6 +97,7 @@ void s4_walk_on (char const *const *next)
     _exit(S4_USAGE) ;
   }
   if (!s4_is_ours(next[0])) _exit(0) ;
+  walk_in_place(next, path.s) ;
   s4_exec(next) ;
   s4_fatalsys("unable to execute the next program, ", next[0]) ;
   _exit(S4_USAGE) ;

@@ -9,6 +9,8 @@
 
 #include <skalibs/strerr.h>
 
+#include "stage4.h"
+
 #define PREFIX "stage4-"
 #define PREFIXLEN (sizeof(PREFIX) - 1)
 
@@ -17,29 +19,42 @@ static char const usage[] = "stage4 program [ options ] [ arguments ] [ prog... 
 #include "programs.h"
  ;
 
-typedef int main_func (int, char const **, char const *const *) ;
-
-#define S4_PROGRAM(x) extern main_func stage4_##x##_main ;
+#define S4_PROGRAM(x) extern s4_main_func stage4_##x##_main ;
 #include "programs.h"
 
 static struct program_s
 {
   char const *name ;
-  main_func *main ;
+  s4_main_func *main ;
 } const programs[] =
 {
 #define S4_PROGRAM(x) { .name = PREFIX #x, .main = &stage4_##x##_main },
 #include "programs.h"
 } ;
 
- /* With or without the prefix; an unknown name ends it all: running anything else instead would be fatal. */
+ /* With or without the prefix. */
 
 static struct program_s const *find (char const *name)
 {
   size_t skip = strncmp(name, PREFIX, PREFIXLEN) ? PREFIXLEN : 0 ;
   for (size_t i = 0 ; i < sizeof(programs) / sizeof(*programs) ; i++)
     if (!strcmp(programs[i].name + skip, name)) return programs + i ;
-  strerr_dief(100, "unknown program: ", name) ;
+  return 0 ;
+}
+
+static s4_main_func *find_main (char const *name)
+{
+  struct program_s const *p = strncmp(name, PREFIX, PREFIXLEN) ? 0 : find(name) ;
+  return p ? p->main : 0 ;
+}
+
+ /* An unknown name ends it all: running anything else instead would be fatal. */
+
+static struct program_s const *need (char const *name)
+{
+  struct program_s const *p = find(name) ;
+  if (!p) strerr_dief(100, "unknown program: ", name) ;
+  return p ;
 }
 
  /*
@@ -64,14 +79,15 @@ int main (int argc, char const **argv, char const *const *envp)
   if (!argc) strerr_dieusage(100, usage) ;
   base = strrchr(argv[0], '/') ;
   base = base ? base + 1 : argv[0] ;
-  if (!strncmp(base, PREFIX, PREFIXLEN)) p = find(base) ;
+  if (!strncmp(base, PREFIX, PREFIXLEN)) p = need(base) ;
   else
   {
     if (argc < 2) strerr_dieusage(100, usage) ;
-    p = find(argv[1]) ;
+    p = need(argv[1]) ;
     rename_argv0((char *)argv[0], argv[1], p->name) ;
     argv[1] = argv[0] ;
     argc-- ; argv++ ;
   }
+  s4_multicall = &find_main ;
   return (*p->main)(argc, argv, envp) ;
 }

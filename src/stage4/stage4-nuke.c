@@ -59,7 +59,17 @@ static int all_respawned (genalloc const *victims, uint64_t since)
   return getpid() != 1 ;
 }
 
-enum outcome_e { NOBODY_LEFT, RESPAWNING, SURVIVORS } ;
+enum outcome_e { SIGNALLED, NOBODY_LEFT, RESPAWNING, SURVIVORS } ;
+
+static enum outcome_e end_round (struct options *o, genalloc *victims, int sig, uint64_t since, unsigned int *respawns)
+{
+  if (!find_victims(o, victims)) return SURVIVORS ;
+  s4_victims_drop_spared(victims) ;
+  if (!genalloc_len(s4_victim, victims)) return NOBODY_LEFT ;
+  if (all_respawned(victims, since) && ++*respawns > RESPAWNS) return RESPAWNING ;
+  s4_victims_signal(victims, sig) ;
+  return SIGNALLED ;
+}
 
 static enum outcome_e end_all (struct options *o, genalloc *victims, int sig, s4_ms grace, size_t *signalled)
 {
@@ -67,14 +77,13 @@ static enum outcome_e end_all (struct options *o, genalloc *victims, int sig, s4
   s4_ms next_report = s4_now() + 1000 ;
   uint64_t const since = s4_ticks() ;
   unsigned int respawns = 0 ;
+  enum outcome_e outcome ;
   do
   {
-    if (!find_victims(o, victims)) return SURVIVORS ;
-    s4_victims_drop_spared(victims) ;
-    if (!genalloc_len(s4_victim, victims)) return NOBODY_LEFT ;
-    if (all_respawned(victims, since) && ++respawns > RESPAWNS) return RESPAWNING ;
-    s4_victims_signal(victims, sig) ;
+    outcome = end_round(o, victims, sig, since, &respawns) ;
+    if (outcome != SIGNALLED) return outcome ;
     *signalled += genalloc_len(s4_victim, victims) ;
+    s4_verbose(sig_name(sig), " to ", S4_NUM((int64_t)genalloc_len(s4_victim, victims)), " processes") ;
   }
   while (s4_victims_wait(victims, until, &next_report)) ;
   return SURVIVORS ;

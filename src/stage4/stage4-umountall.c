@@ -46,7 +46,9 @@ static int may_be_readonly (s4_unmount const *u, s4_mount const *m)
   return 1 ;
 }
 
-static int make_readonly (s4_unmount const *u)
+ /* Then looks at what has become of it. */
+
+static int make_readonly (s4_unmount *u)
 {
   genalloc which = GENALLOC_ZERO, edges = GENALLOC_ZERO ;
   unsigned int *w ;
@@ -60,8 +62,9 @@ static int make_readonly (s4_unmount const *u)
   w = genalloc_s(unsigned int, &which) ;
   for (size_t k = 0 ; k < genalloc_len(unsigned int, &which) ; k++)
     if (may_be_readonly(u, u->ms.m + w[k])) w[n++] = w[k] ;
+  if (!n) return 1 ;
   s4_readonly_these(&u->ms, w, n, &edges, u->timeout) ;
-  return 1 ;
+  return s4_unmount_plan(u) ;
 }
 
  /* --- what is left after all --- */
@@ -129,7 +132,7 @@ static int umountall (s4_unmount *u, struct paths const *p)
   s4_ms const start = s4_now() ;
   int failed ;
   resolve(u, p) ;
-  if (!s4_unmount_all(u) || !s4_unmount_force(u) || !make_readonly(u) || !s4_unmount_plan(u))
+  if (!s4_unmount_all(u) || !s4_unmount_force(u) || !make_readonly(u))
   {
     s4_warnsys("unable to go on unmounting") ;
     return u->unmounted ? S4_LEFT : S4_NOTSTARTED ;

@@ -76,7 +76,7 @@ static void read_environment (void)
   char const *const chain[] = { "STAGE4_ACTION=kexec", pid, "STAGE4_WATCHDOG=7", "STAGE4_VERBOSITY=3", begun, deadline, "PATH=/one:/two", 0 } ;
   char const *const nonsense[] =
     { "STAGE4_ACTION=dance", "STAGE4_PID=x", "STAGE4_WATCHDOG=-1", "STAGE4_VERBOSITY=77", "STAGE4_DEADLINE=99999999999999999999", "STAGE4_BEGUN=", 0 } ;
-  char const *const gone[] = { "STAGE4_PID=2147483647", "STAGE4_DEADLINE=soon", "STAGE4_WATCHDOG=99999999999", 0 } ;
+  char const *const gone[] = { "STAGE4_PID=2147483647", "STAGE4_DEADLINE=9223372036854775808", "STAGE4_WATCHDOG=99999999999", 0 } ;
   char const *const nothing[] = { 0 } ;
   s4_chain const fresh = s4 ;
   snprintf(pid, sizeof pid, "STAGE4_PID=%d", (int)getpid()) ;

@@ -120,6 +120,7 @@ static pid_t child_that (int sleeps, int code)
   pid_t pid = s4_fork(-1, 0) ;
   if (pid == -1) bail_out("unable to ", "fork") ;
   if (pid) return pid ;
+  alarm(50) ;
   while (sleeps) pause() ;
   _exit(code) ;
 }

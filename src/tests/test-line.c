@@ -56,7 +56,7 @@ static int has_all_or_a_mark (char const *const *s, size_t n)
   for (size_t i = 0 ; i < n ; i++) if (s[i] && !stralloc_cats(&all, s[i])) return 0 ;
   memcpy(copy, line, len - 1) ;
   m = s4_unoctal(copy, len - 1) ;
-  good = m == all.len && !memcmp(copy, all.s, m) ;
+  good = m == all.len && (!m || !memcmp(copy, all.s, m)) ;
   stralloc_free(&all) ;
   return good ;
 }
@@ -117,6 +117,7 @@ static void long_words (void)
   ok(len > 20 && !strcmp(line + len - 1 - 11, "zzzz behind"), "a long word has its end, and what follows it can be read") ;
   dots = strstr(line, "...") ;
   ok(dots && !strstr(dots + 3, "..."), "its middle is dots, once") ;
+  is_number((int64_t)len, 7 + 200 + 3 + 200 + 7 + 1, "200 bytes on each side of them") ;
 
   check(WORDS("stage4-x", w, " behind"), 2, "a long clean word") ;
   ok(len >= S4_LINE_MAX - 4, "a clean word is not shortened before it has to be") ;
@@ -125,6 +126,7 @@ static void long_words (void)
   is_number((int64_t)len, 401, "is not shortened") ;
   w = repeated('y', 401) ;
   check(WORDS(w, "!"), 0, "a word of 401") ;
+  is_number((int64_t)len, 200 + 3 + 200 + 1 + 1, "loses just what is too much") ;
   w = repeated('\\', 5000) ;
   check(WORDS(w, " behind"), 0, "thousands of backslashes") ;
   w = repeated('\n', 100000) ;

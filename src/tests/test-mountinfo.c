@@ -108,6 +108,7 @@ static struct expected const optional[] =
   { 5, 1, 8, 5, "/", "/many", "ext4", "/dev/sda5", "rw", 0, 1 },
   { 6, 1, 8, 6, "/", "/new", "ext4", "/dev/sda6", "rw", 0, 1 },
   { 7, 1, 8, 7, "/", "/notshared", "ext4", "/dev/sda7", "rw", 0, 0 },
+  { 12, 1, 8, 8, "/", "/alike", "ext4", "/dev/sda8", "rw", 0, 0 },
   { 8, 1, 0, 33, "/", "/nosource", "tmpfs", "", "rw,size=5120k", 0, 0 },
   { 9, 1, 0, 34, "/", "/nooptions", "tmpfs", "none", "", 0, 0 },
   { 10, 1, 0, 35, "/", "/moreinfields", "fuse.odd", "\\ odd", "rw,a b c", 0, 0 },

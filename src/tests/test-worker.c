@@ -17,6 +17,7 @@
 
 #define TASKS_MAX 2000
 #define HANGS 0xffffffffu
+#define FOREVER 50      /* seconds: if nobody ends them, nobody shall have to look for them */
 
  /* What tasks shall do, and what they did, in memory shared with the workers. */
 
@@ -48,6 +49,7 @@ static int run (unsigned int i, void *data)
   s->pid[i] = getpid() ;
   if (s->signal[i]) kill(getpid(), s->signal[i]) ;
   if (s->exits[i]) _exit(s->exits[i]) ;
+  if (s->sleep[i] == HANGS) alarm(FOREVER) ;
   for (unsigned int left = s->sleep[i] ; left ; )
   {
     unsigned int slice = left > 20 ? 20 : left ;
@@ -166,15 +168,15 @@ static void many_hang (void)
   s4_ms took ;
   unsigned int abandoned = 0, done = 0 ;
   fresh() ;
-  for (unsigned int i = 0 ; i < 20 ; i++) script->sleep[i * 2] = HANGS ;
-  t = work(40, 1000, &took) ;
-  for (unsigned int i = 0 ; i < 40 ; i++)
+  for (unsigned int i = 0 ; i < 100 ; i++) script->sleep[i * 2] = HANGS ;
+  t = work(200, 1000, &took) ;
+  for (unsigned int i = 0 ; i < 200 ; i++)
   {
     abandoned += !(i & 1) && t[i].state == S4_ABANDONED ;
     done += i & 1 && is_done(t + i, 0) ;
   }
-  ok(abandoned == 20 && done == 20, "twenty of forty hang: these are abandoned, the others are done") ;
-  ok(took < 20 * 1000 / 3, "they are waited for side by side: %" PRId64 " ms", took) ;
+  ok(abandoned == 100 && done == 100, "a hundred of two hundred hang: these are abandoned, the others are done") ;
+  ok(took < 100 * 1000 / 16, "they are soon waited for side by side: %" PRId64 " ms", took) ;
   ok(no_child_remains(), "their workers are dead") ;
 }
 
@@ -304,6 +306,7 @@ static int say_much (int fd, void *data)
 
 static int hang (void)
 {
+  alarm(FOREVER) ;
   while (pause() == -1) ;
   return 0 ;
 }

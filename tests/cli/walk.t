@@ -1,0 +1,113 @@
+#!/bin/sh
+# The walk along a line: typing errors are found before anything happens. STAGE4_WALK is the pid that walks.
+# shellcheck source=tests/lib.sh
+. "${0%/*}/../lib.sh"
+
+cat >/tmp/touch <<'END'
+#!/bin/sh
+touch /tmp/happened
+END
+chmod 755 /tmp/touch
+transcript <<'END'
+a line that is fine: to the first foreign word, and nothing happens
+$ helper walker stage4-nuke stage4-umountall stage4-swapoff stage4-freeze stage4-hpr
+= 0
+$ helper walker stage4-nuke /tmp/touch ; ls /tmp/happened
+! ls: /tmp/happened: No such file or directory
+= 1
+$ helper walker stage4-nuke echo stage4-umountall -x
+= 0
+$ helper walker stage4-nuke
+= 0
+$ helper walker stage4-hook ' /tmp/touch' '' stage4-hookdir -d /tmp/touch stage4-settle ' /tmp/touch' '' /tmp/touch ; ls /tmp/happened
+! ls: /tmp/happened: No such file or directory
+= 1
+$ helper walker stage4-begin -r stage4-nuke stage4-pivot stage4-hpr
+= 0
+$ helper walker stage4-takeover /run/service stage4-begin -r stage4-hpr
+= 0
+$ helper walker stage4-ramfs /run/stage4 /bin/busybox
+= 0
+
+an error, wherever it is
+$ helper walker stage4-nuke -t 10x stage4-hpr
+! stage4-nuke: fatal: invalid time (like 1500, 1500ms or 10s): 10x
+= 100
+$ helper walker stage4-nuke stage4-swapoff stage4-umountall stage4-freeze -t 10x stage4-hpr
+! stage4-freeze: fatal: invalid time (like 1500, 1500ms or 10s): 10x
+= 100
+$ helper walker stage4-nuke stage4-swapoff stage4-umountall stage4-hpr -A nonsense
+! stage4-hpr: fatal: invalid action: nonsense
+= 100
+$ helper walker stage4-nuke stage4-hpr echo
+!~ stage4-hpr: fatal: usage: .*
+= 100
+$ helper walker stage4-nuke no-such-program
+! stage4-nuke: fatal: unable to find the next program, no-such-program: No such file or directory
+= 100
+$ helper walker stage4-nuke stage4-numountall stage4-hpr
+! stage4-nuke: fatal: unable to find the next program, stage4-numountall: No such file or directory
+= 100
+$ helper walker stage4-nuke /dev/null
+! stage4-nuke: fatal: unable to find the next program, /dev/null: Permission denied
+= 100
+$ helper walker stage4-begin -r -t 10x stage4-hpr
+! stage4-begin: fatal: invalid time (like 1500, 1500ms or 10s): 10x
+= 100
+$ helper walker stage4-takeover /run/service stage4-nuke -x
+!~ stage4-nuke: fatal: usage: .*
+= 100
+
+in blocks
+$ helper walker stage4-settle ' stage4-umountall' ' -t' ' 10x' '' stage4-hpr
+! stage4-umountall: fatal: invalid time (like 1500, 1500ms or 10s): 10x
+= 100
+$ helper walker stage4-settle ' stage4-umountall' ' stage4-swapoff' '' stage4-hpr -t 10x
+! stage4-hpr: fatal: invalid time (like 1500, 1500ms or 10s): 10x
+= 100
+$ helper walker stage4-hook ' no-such-program' '' stage4-hpr
+! stage4-hook: fatal: unable to find the next program, no-such-program: No such file or directory
+= 100
+$ helper walker stage4-settle ' stage4-settle' '  stage4-nuke' '  -k' '  0' ' ' '' stage4-hpr
+! stage4-nuke: fatal: invalid time (0 makes no sense here): 0
+= 100
+$ helper walker stage4-nuke stage4-hook ' true'
+! stage4-hook: fatal: unterminated block
+= 100
+$ helper walker stage4-nuke stage4-settle ''
+! stage4-settle: fatal: empty block
+= 100
+
+after begin -A return
+$ helper walker stage4-begin -A return stage4-nuke stage4-freeze
+! stage4-freeze: fatal: after stage4-begin -A return others still want to write
+= 100
+$ helper walker stage4-begin -A return stage4-nuke stage4-pivot
+! stage4-pivot: fatal: after stage4-begin -A return the old root is still needed
+= 100
+$ helper walker stage4-begin -A return stage4-nuke stage4-hpr
+! stage4-hpr: fatal: stage4-begin -A return: somebody else ends the machine
+= 100
+$ helper walker stage4-begin -A return stage4-nuke stage4-umountall
+= 0
+
+somebody else's walk is not ours
+$ STAGE4_WALK=1 stage4-hook ' echo' ' done' '' echo next
+| done
+| next
+= 0
+$ STAGE4_WALK= stage4-hook ' echo' ' done' '' echo next
+| done
+| next
+= 0
+$ STAGE4_WALK=nonsense stage4-hook ' echo' ' done' '' echo next
+| done
+| next
+= 0
+$ helper walker sh -c 'stage4-hook " echo" " done" "" echo next ; true'
+| done
+| next
+= 0
+END
+
+done_testing
