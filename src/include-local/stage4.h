@@ -63,10 +63,16 @@ struct s4_budget_s
   s4_ms start ;      /* when this step began */
 } ;
 
- /* The deadline of a step: all of the budget for the finishing steps, all but its last quarter (15 s at most) for the others. */
+ /*
+   The deadline of a step: all of the budget for the finishing steps, all but its last quarter (15 s at most)
+   for the others.
+ */
 extern s4_ms s4_budget_deadline (s4_ms begun, s4_ms deadline, int finishing) gccattr_const ;
 
- /* When a wait that begins now and may take timeout must end: at the deadline; past it half a second, 2 s in all a step. */
+ /*
+   When a wait that begins now and may take timeout must end: at the deadline; past it half a second, 2 s in
+   all a step.
+ */
 extern s4_ms s4_budget_limit (s4_budget const *, s4_ms now, s4_ms timeout) gccattr_pure ;
 
 
@@ -83,7 +89,8 @@ extern void s4_plan (char const *const *s, size_t n) ;
  /* pure: the line; s[0..clean-1] taken as they are */
 extern size_t s4_line (char *buf, char const *const *s, size_t n, size_t clean) ;
 
-#define S4_STRINGS(...) ((char const *const []){ __VA_ARGS__ }), sizeof((char const *const []){ __VA_ARGS__ }) / sizeof(char const *)
+#define S4_ARRAY(...) ((char const *const []){ __VA_ARGS__ })
+#define S4_STRINGS(...) S4_ARRAY(__VA_ARGS__), sizeof S4_ARRAY(__VA_ARGS__) / sizeof(char const *)
 #define s4_fatal(...) s4_report(S4_FATAL, 0, S4_STRINGS(__VA_ARGS__))
 #define s4_fatalsys(...) s4_report(S4_FATAL, errno, S4_STRINGS(__VA_ARGS__))
 #define s4_warn(...) s4_report(S4_WARNING, 0, S4_STRINGS(__VA_ARGS__))
@@ -107,7 +114,8 @@ typedef struct s4_chain_s s4_chain ;
 struct s4_chain_s
 {
   char const *const *envp ;
-  stralloc modifs ;              /* changes of the environment for the next program, in the form of skalibs' env_merge */
+   /* changes of the environment for the next program, in the form of skalibs' env_merge */
+  stralloc modifs ;
   pid_t pid ;                    /* $STAGE4_PID while that process lives; 0 outside of a chain */
   enum s4_action_e action ;      /* $STAGE4_ACTION */
   s4_ms begun ;                  /* $STAGE4_BEGUN; 0 outside of a chain */
@@ -130,7 +138,8 @@ extern char const *s4_action_name (enum s4_action_e) gccattr_const ;
 extern int s4_setenv (char const *name, char const *value) ;
  /* of the environment this process got */
 extern char const *s4_getenv (char const *name) ;
-extern char const *const *s4_nextenv (void) ;                           /* the environment of the next program; 0: no memory */
+ /* the environment of the next program; 0: no memory */
+extern char const *const *s4_nextenv (void) ;
 extern char const *s4_nextpath (void) ;                                 /* $PATH of the next program */
  /* with the changes, searched in its own $PATH; returns if it can't */
 extern void s4_exec (char const *const *argv) ;
@@ -145,9 +154,13 @@ extern s4_ms s4_limit (s4_ms timeout) ;
 #define S4_PLANS 4       /* has -n */
 
  /* First thing in main. argv[0] is named in reports as prog. */
-extern void s4_step_init (char const *prog, char const *usage, unsigned int flags, char const **argv, char const *const *envp) ;
+extern void s4_step_init (char const *prog, char const *usage, unsigned int flags, char const **argv,
+  char const *const *envp) ;
 
- /* subgetopt_r with the options that all programs have (-v, and -f, -n where the flags say so). Wrong ones end the step. */
+ /*
+   subgetopt_r with the options that all programs have (-v, and -f, -n where the flags say so). Wrong ones end
+   the step.
+ */
 extern int s4_step_getopt (int argc, char const *const *argv, char const *opts, subgetopt *l) ;
 
  /* the USAGE line, then s4_step_giveup(100) */
@@ -157,16 +170,25 @@ extern void s4_step_badarg (char const *what, char const *arg) gccattr_noreturn 
  /* a time, not 0 unless zero; else s4_step_badarg() */
 extern s4_ms s4_step_time (char const *arg, int zero) ;
 
- /* Splits argv at the end of an execline block that begins there; returns what follows it. Empty, unterminated: giveup(100). */
+ /*
+   Splits argv at the end of an execline block that begins there; returns what follows it. Empty, unterminated:
+   giveup(100).
+ */
 extern char const **s4_step_block (int argc, char const **argv) ;
 
- /* All options and arguments are fine. In walk mode goes on along next (and first block, if not 0) and doesn't return. */
+ /*
+   All options and arguments are fine. In walk mode goes on along next (and first block, if not 0) and doesn't
+   return.
+ */
 extern void s4_step_checked (char const *const *next, char const *const *block) ;
 
  /* `?`=code, then executes into next; without next ends with code. */
 extern void s4_step_next (char const *const *next, int code) gccattr_noreturn ;
 
- /* The step makes no sense in this chain: says so and gives up with 100. For what must not happen even though the options are fine. */
+ /*
+   The step makes no sense in this chain: says so and gives up with 100. For what must not happen even though
+   the options are fine.
+ */
 extern void s4_step_refuse (char const *why) gccattr_noreturn ;
 
  /* Can't go on. The pid that walks the chain goes to the last resort, another one exits with code. */
@@ -229,16 +251,23 @@ struct s4_job_s
   int (*run) (unsigned int i, void *data) ;                               /* in a worker: does task i; 0 or errno */
   int (*ready) (unsigned int i, s4_task const *tasks, void *data) ;      /* may task i begin? null: always */
   uint64_t (*progress) (unsigned int i, void *data) ;                    /* changes while task i moves; null: never */
-  void (*slow) (unsigned int i, s4_ms waited, void *data) ;              /* once a second from the first on; null: nothing */
+   /* once a second from the first on; null: nothing */
+  void (*slow) (unsigned int i, s4_ms waited, void *data) ;
   void *data ;
 } ;
 
 extern int s4_task_done (s4_task const *) ;   /* finished, and well */
 
- /* Returns the n tasks when all that could begin are finished or abandoned; null with errno if nothing could be started. */
+ /*
+   Returns the n tasks when all that could begin are finished or abandoned; null with errno if nothing could be
+   started.
+ */
 extern s4_task const *s4_work (s4_job const *) ;
 
- /* Asks a child: f writes its answer to the fd and returns 0 or an errno. 1: answer is complete; 0 with errno (ETIMEDOUT...). */
+ /*
+   Asks a child: f writes its answer to the fd and returns 0 or an errno. 1: answer is complete; 0 with errno
+   (ETIMEDOUT...).
+ */
 extern int s4_ask (int (*f) (int fd, void *data), void *data, s4_ms timeout, stralloc *answer) ;
 extern int s4_answer (int fd, void const *, size_t) ;   /* writes all of it; 0 or errno */
 
@@ -367,7 +396,10 @@ struct s4_mountplan_s
   unsigned int *needs_at ;
 } ;
 
- /* keep: mount ids; types: -T or 0; edges: besides the tree, e.g. a file system in a file before the one it lies on. 0: no memory. */
+ /*
+   keep: mount ids; types: -T or 0; edges: besides the tree, e.g. a file system in a file before the one it
+   lies on. 0: no memory.
+ */
 extern int s4_mountplan_make (s4_mountplan *, s4_mounts const *, unsigned int const *keep, unsigned int nkeep,
   char const *types, s4_edge const *edges, unsigned int nedges) ;
  /* later ones first where free */
@@ -418,14 +450,20 @@ extern int s4_unmount_plan (s4_unmount *) ;    /* reads the table, plans; 0 with
  /* passes until nothing more goes; 0 with errno: could not go on */
 extern int s4_unmount_all (s4_unmount *) ;
 
- /* What hangs on network or FUSE: MNT_FORCE gives up requests that nobody answers, at last MNT_DETACH, which hides nothing that a disk needs. */
+ /*
+   What hangs on network or FUSE: MNT_FORCE gives up requests that nobody answers, at last MNT_DETACH, which
+   hides nothing that a disk needs.
+ */
 extern int s4_unmount_force (s4_unmount *) ;
 extern int s4_numbers_have (genalloc const *numbers, unsigned int i) ;
 
 
  /* pathwalk.c: a path component by component, the way the kernel walks it; in a worker, every step may block */
 
- /* f gets each thing passed, as an O_PATH fd with its path so far and lstat's result; its 0 ends the walk. 1, 0 (errno, 0 if f ended it) */
+ /*
+   f gets each thing passed, as an O_PATH fd with its path so far and lstat's result; its 0 ends the walk. 1, 0
+   (errno, 0 if f ended it)
+ */
 typedef int s4_walk_func (int fd, char const *path, struct stat const *, void *data) ;
 extern int s4_path_walk (char const *path, s4_walk_func *f, void *data) ;
 extern int s4_mount_id (int fd) ;                       /* of an open file (fdinfo); -1 */
@@ -439,12 +477,18 @@ extern char const *s4_concat (char const *a, char const *b) ;
 extern int s4_make_path (char const *path, s4_mount const *like) ;
 
 
- /* fit.c: what begin does to its process; output: c console, K kernel log, o as it is; lock: an fd to leave open, or -1 */
+ /*
+   fit.c: what begin does to its process; output: c console, K kernel log, o as it is; lock: an fd to leave
+   open, or -1
+ */
 
 extern void s4_become_fit (char output, int lock) ;
 
 
- /* bring.c: what pivot does once it is in the new root; old: where the old one is. Failures are reported, and worked around */
+ /*
+   bring.c: what pivot does once it is in the new root; old: where the old one is. Failures are reported, and
+   worked around
+ */
 
  /* moves the mount with that id to path; 0: mounts a fresh one */
 extern void s4_bring (unsigned int id, char const *path) ;
@@ -497,12 +541,17 @@ extern int s4_newfs_attach (int fd, char const *dir) ;                  /* move_
 
  /* finish.c: what umountall, freeze, hpr and the last resort share */
 
- /* which: one mount index per writable superblock that can lose data, top of the storage stack first; edges: what lies on what. 0: no memory */
+ /*
+   which: one mount index per writable superblock that can lose data, top of the storage stack first; edges:
+   what lies on what. 0: no memory
+ */
 extern int s4_writable_find (s4_mounts const *, genalloc *which, genalloc *edges) ;
 
  /* Each in workers, reported; how many could not be. timeout counts time without progress. */
-extern unsigned int s4_readonly_these (s4_mounts const *, unsigned int const *which, unsigned int n, genalloc const *edges, s4_ms timeout) ;
-extern unsigned int s4_freeze_these (s4_mounts const *, unsigned int const *which, unsigned int n, genalloc const *edges, s4_ms timeout) ;
+extern unsigned int s4_readonly_these (s4_mounts const *, unsigned int const *which, unsigned int n,
+  genalloc const *edges, s4_ms timeout) ;
+extern unsigned int s4_freeze_these (s4_mounts const *, unsigned int const *which, unsigned int n,
+  genalloc const *edges, s4_ms timeout) ;
 extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: not finished in time */
 
 
@@ -525,7 +574,8 @@ struct s4_holder_s
   char comm[S4_COMM_MAX] ;
 } ;
  /* s4_holder */
-extern void s4_holders_find (s4_mounts const *, unsigned int const *which, unsigned int n, s4_ms timeout, genalloc *holders) ;
+extern void s4_holders_find (s4_mounts const *, unsigned int const *which, unsigned int n, s4_ms timeout,
+  genalloc *holders) ;
  /* "12 sh (open file), ..." 0-terminated; how many, -1 */
 extern int s4_holders_name (stralloc *, genalloc const *holders, unsigned int mount) ;
 
@@ -575,11 +625,17 @@ extern int s4_ramfill_as (s4_ramfill *, char const *src, char const *dst) ;     
  /* checks from inside, writes the manifest */
 extern int s4_ramfill_finish (s4_ramfill *) ;
 
- /* elf.c: what executes a file that begins with head; interp: the interpreter's path, for scripts and dynamic programs. Pure. */
+ /*
+   elf.c: what executes a file that begins with head; interp: the interpreter's path, for scripts and dynamic
+   programs. Pure.
+ */
 enum s4_exectype_e { S4_NOT_EXECUTABLE, S4_SCRIPT, S4_DYNAMIC, S4_STATIC, S4_LIBRARY } ;
 extern enum s4_exectype_e s4_exec_interpreter (char const *head, size_t len, char *interp, size_t max) ;
 
- /* Looks at a ramfs in a child. 1 usable; 0 not, and why (0-terminated) says why. stale: files whose source has changed since. */
+ /*
+   Looks at a ramfs in a child. 1 usable; 0 not, and why (0-terminated) says why. stale: files whose source has
+   changed since.
+ */
 extern int s4_ramfs_check (char const *dir, s4_ms timeout, stralloc *why, unsigned int *stale) ;
 
  /* pure: $PATH for "before": root's first, then path */

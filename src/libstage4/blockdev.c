@@ -33,14 +33,16 @@ static int sysdir_of (unsigned int major, unsigned int minor, char const *source
     return stralloc_cats(sa, "/sys/dev/block/") && stralloc_cats(sa, S4_NUM(major)) && stralloc_cats(sa, ":")
      && stralloc_cats(sa, S4_NUM(minor)) && stralloc_0(sa) && (sa->len--, 1) ;
   if (strncmp(source, "/dev/", 5)) return 0 ;   /* btrfs and its like have device numbers of their own */
-  return stralloc_cats(sa, "/sys/class/block/") && stralloc_cats(sa, strrchr(source, '/') + 1) && stralloc_0(sa) && (sa->len--, 1) ;
+  return stralloc_cats(sa, "/sys/class/block/") && stralloc_cats(sa, strrchr(source, '/') + 1) && stralloc_0(sa)
+   && (sa->len--, 1) ;
 }
 
  /* Only what has been done counts; the fields about waiting grow while a dead device does nothing. */
 
 uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char const *source)
 {
-  static unsigned char const counts[] = { 1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0, 1 } ;   /* Documentation/block/stat.rst */
+   /* Documentation/block/stat.rst */
+  static unsigned char const counts[] = { 1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0, 1 } ;
   static stralloc path = STRALLOC_ZERO, text = STRALLOC_ZERO ;
   uint64_t sum = 0 ;
   char const *s ;
@@ -134,7 +136,8 @@ int s4_loop_edges (s4_mounts const *ms, genalloc *edges)
   struct dig d = { .ms = ms, .edges = edges, .path = &path } ;
   for (unsigned int i = 0 ; i < ms->n ; i++)
   {
-    if (s4_fsclass(ms->m[i].type) != S4_FS_DISK || !sysdir_of(ms->m[i].major, ms->m[i].minor, ms->m[i].source, &path)) continue ;
+    if (s4_fsclass(ms->m[i].type) != S4_FS_DISK || !sysdir_of(ms->m[i].major, ms->m[i].minor, ms->m[i].source, &path))
+      continue ;
     d.mount = i ;
     d.depth = 0 ;
     if (!dig(&d)) return 0 ;

@@ -19,7 +19,8 @@ s4_chain s4 = { .modifs = STRALLOC_ZERO, .watchdog = -1, .verbosity = 1, .budget
 
 static struct { char const *name ; enum s4_action_e action ; } const actions[] =
 {
-  { "reboot", S4_REBOOT }, { "poweroff", S4_POWEROFF }, { "halt", S4_HALT }, { "kexec", S4_KEXEC }, { "return", S4_RETURN },
+  { "reboot", S4_REBOOT }, { "poweroff", S4_POWEROFF }, { "halt", S4_HALT },
+  { "kexec", S4_KEXEC }, { "return", S4_RETURN },
   { "6", S4_REBOOT }, { "0", S4_POWEROFF },   /* runlevels */
 } ;
 
@@ -87,11 +88,13 @@ void s4_chain_read (char const *const *envp, int finishing)
   s4.envp = envp ;
   s4.budget.start = s4_now() ;
   s4.container = s4_in_container() ;
-  if (scan_number("STAGE4_PID", &u) && u && u <= INT32_MAX && (!kill((pid_t)u, 0) || errno != ESRCH)) s4.pid = (pid_t)u ;
+  if (scan_number("STAGE4_PID", &u) && u && u <= INT32_MAX && (!kill((pid_t)u, 0) || errno != ESRCH))
+    s4.pid = (pid_t)u ;
   s = s4_getenv("STAGE4_ACTION") ;
   if (s) s4_action_scan(s, &s4.action) ;
   if (scan_number("STAGE4_BEGUN", &u) && u <= INT64_MAX) s4.begun = (s4_ms)u ;
-  if (scan_number("STAGE4_DEADLINE", &u) && u < INT64_MAX) s4.budget.deadline = s4_budget_deadline(s4.begun, (s4_ms)u, finishing) ;
+  if (scan_number("STAGE4_DEADLINE", &u) && u < INT64_MAX)
+    s4.budget.deadline = s4_budget_deadline(s4.begun, (s4_ms)u, finishing) ;
   if (scan_number("STAGE4_WATCHDOG", &u) && u <= INT32_MAX) s4.watchdog = (int)u ;
   if (scan_number("STAGE4_VERBOSITY", &u) && u <= 9) s4.verbosity = (unsigned int)u ;
 }

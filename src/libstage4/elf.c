@@ -34,7 +34,8 @@ enum s4_exectype_e s4_exec_interpreter (char const *head, size_t len, char *inte
     memcpy(&p, head + h.e_phoff + i * sizeof p, sizeof p) ;
     if (p.p_type == PT_DYNAMIC) dynamic = 1 ;
     if (p.p_type != PT_INTERP) continue ;
-    if (p.p_offset > len || p.p_filesz > len - p.p_offset || !p.p_filesz || p.p_filesz >= max) return S4_NOT_EXECUTABLE ;
+    if (p.p_offset > len || p.p_filesz > len - p.p_offset || !p.p_filesz || p.p_filesz >= max)
+      return S4_NOT_EXECUTABLE ;
     memcpy(interp, head + p.p_offset, p.p_filesz) ;
     interp[p.p_filesz] = 0 ;
     return S4_DYNAMIC ;

@@ -17,14 +17,18 @@
 
 #include "stage4.h"
 
- /* Of each writable superblock that can lose data one mount, top first. Binds of files can't be opened as well, so directories win. */
+ /*
+   Of each writable superblock that can lose data one mount, top first. Binds of files can't be opened as well,
+   so directories win.
+ */
 
 int s4_writable_find (s4_mounts const *ms, genalloc *which, genalloc *edges)
 {
   genalloc order = GENALLOC_ZERO ;
   which->len = edges->len = 0 ;
   if (!s4_loop_edges(ms, edges) || !genalloc_ready(unsigned int, &order, ms->n + 1)) return 0 ;
-  if (!s4_order(ms->n, genalloc_s(s4_edge, edges), (unsigned int)genalloc_len(s4_edge, edges), genalloc_s(unsigned int, &order))) return 0 ;
+  if (!s4_order(ms->n, genalloc_s(s4_edge, edges), (unsigned int)genalloc_len(s4_edge, edges),
+    genalloc_s(unsigned int, &order))) return 0 ;
   for (unsigned int k = 0 ; k < ms->n ; k++)
   {
     unsigned int i = genalloc_s(unsigned int, &order)[k] ;
@@ -88,11 +92,14 @@ static unsigned int report_each (struct each const *e, s4_task const *t, unsigne
   for (unsigned int k = 0 ; k < n ; k++)
   {
     s4_mount const *m = e->ms->m + e->which[k] ;
-    if (t[k].state == S4_FINISHED && !t[k].err) s4_verbose(done, " ", m->dir, " (", m->type, " on ", m->source, "), ", S4_MS(t[k].ended - t[k].began)) ;
+    if (t[k].state == S4_FINISHED && !t[k].err)
+      s4_verbose(done, " ", m->dir, " (", m->type, " on ", m->source, "), ", S4_MS(t[k].ended - t[k].began)) ;
     else
     {
       failed++ ;
-      if (t[k].state == S4_ABANDONED) s4_warn("gave up ", e->doing, " ", m->dir, " (", m->type, " on ", m->source, ") after ", S4_MS(t[k].ended - t[k].began)) ;
+      if (t[k].state == S4_ABANDONED)
+        s4_warn("gave up ", e->doing, " ", m->dir, " (", m->type, " on ", m->source, ") after ",
+          S4_MS(t[k].ended - t[k].began)) ;
       else s4_warnerr(t[k].err, "failed ", e->doing, " ", m->dir, " (", m->type, " on ", m->source, ")") ;
     }
   }
@@ -101,7 +108,8 @@ static unsigned int report_each (struct each const *e, s4_task const *t, unsigne
 
 static unsigned int do_each (struct each *e, unsigned int n, s4_ms timeout, char const *done)
 {
-  s4_job const job = { .n = n, .timeout = timeout, .run = &run_on, .ready = &is_turn_of, .progress = &progress_of, .slow = &say_slow, .data = e } ;
+  s4_job const job = { .n = n, .timeout = timeout, .run = &run_on, .ready = &is_turn_of, .progress = &progress_of,
+    .slow = &say_slow, .data = e } ;
   s4_task const *t ;
   if (!n) return 0 ;
   t = s4_work(&job) ;
@@ -110,17 +118,25 @@ static unsigned int do_each (struct each *e, unsigned int n, s4_ms timeout, char
   return n ;
 }
 
-unsigned int s4_readonly_these (s4_mounts const *ms, unsigned int const *which, unsigned int n, genalloc const *edges, s4_ms timeout)
+unsigned int s4_readonly_these (s4_mounts const *ms, unsigned int const *which, unsigned int n,
+  genalloc const *edges, s4_ms timeout)
 {
-  struct each e = { .ms = ms, .which = which, .edges = genalloc_s(s4_edge, edges), .nedges = genalloc_len(s4_edge, edges),
-    .f = &s4_make_readonly, .doing = "making read-only" } ;
+  struct each e =
+  {
+    .ms = ms, .which = which, .edges = genalloc_s(s4_edge, edges), .nedges = genalloc_len(s4_edge, edges),
+    .f = &s4_make_readonly, .doing = "making read-only"
+  } ;
   return do_each(&e, n, timeout, "made read-only") ;
 }
 
-unsigned int s4_freeze_these (s4_mounts const *ms, unsigned int const *which, unsigned int n, genalloc const *edges, s4_ms timeout)
+unsigned int s4_freeze_these (s4_mounts const *ms, unsigned int const *which, unsigned int n,
+  genalloc const *edges, s4_ms timeout)
 {
-  struct each e = { .ms = ms, .which = which, .edges = genalloc_s(s4_edge, edges), .nedges = genalloc_len(s4_edge, edges),
-    .f = &s4_freeze, .doing = "freezing" } ;
+  struct each e =
+  {
+    .ms = ms, .which = which, .edges = genalloc_s(s4_edge, edges), .nedges = genalloc_len(s4_edge, edges),
+    .f = &s4_freeze, .doing = "freezing"
+  } ;
   return do_each(&e, n, timeout, "froze") ;
 }
 

@@ -46,7 +46,8 @@ static void ignore_signals (void)
   for (int sig = 1 ; sig < NSIG ; sig++) switch (sig)
   {
     case SIGCHLD : case SIGCONT : sig_restore(sig) ; break ;
-    case SIGSEGV : case SIGBUS : case SIGILL : case SIGFPE : case SIGABRT : case SIGTRAP : case SIGSYS : break ;   /* faults of our own */
+     /* faults of our own */
+    case SIGSEGV : case SIGBUS : case SIGILL : case SIGFPE : case SIGABRT : case SIGTRAP : case SIGSYS : break ;
     default : sig_ignore(sig) ;   /* fails for the two that can't be ignored, and those of the libc */
   }
   sig_blocknone() ;
@@ -121,7 +122,8 @@ static void start_sync (void)
 
 static void prepare_kernel (void)
 {
-  try(s4_proc_write("sys/kernel/core_pattern", "/dev/null"), "turn core dumps off") ;   /* not a regular file, so nothing is dumped */
+   /* not a regular file, so nothing is dumped */
+  try(s4_proc_write("sys/kernel/core_pattern", "/dev/null"), "turn core dumps off") ;
   try(!reboot(RB_ENABLE_CAD), "make Ctrl-Alt-Del a hard reboot") ;
   try(s4_proc_write("sys/kernel/panic", PANIC_SECONDS), "make a panic reboot") ;
   start_sync() ;

@@ -1,6 +1,9 @@
 /* ISC license. */
 
-/* Who keeps mounts busy: open files, working directories, roots, programs, mapped files. In a child: a look at a dead file system may block. */
+/*
+  Who keeps mounts busy: open files, working directories, roots, programs, mapped files. In a child: a look at
+  a dead file system may block.
+*/
 
 #include <skalibs/nonposix.h>
 
@@ -97,7 +100,8 @@ static void look_at_maps (struct search *s)
     char const *dev = line ;
     size_t len ;
     for (unsigned int i = 0 ; dev && i < 3 ; i++) if ((dev = strchr(dev, ' '))) dev++ ;
-    if (!dev || !(len = uint_xscan(dev, &major)) || dev[len] != ':' || !uint_xscan(dev + len + 1, &minor) || !(major | minor)) continue ;
+    if (!dev || !(len = uint_xscan(dev, &major)) || dev[len] != ':' || !uint_xscan(dev + len + 1, &minor)
+     || !(major | minor)) continue ;
     for (unsigned int k = 0 ; k < s->n ; k++)
       if (s->ms->m[s->which[k]].major == major && s->ms->m[s->which[k]].minor == minor) found(s, k, 'm') ;
   }
@@ -148,6 +152,7 @@ int s4_holders_name (stralloc *sa, genalloc const *holders, unsigned int mount)
     if ((sa->len && !stralloc_cats(sa, ", ")) || !stralloc_cats(sa, S4_NUM(h[i].pid)) || !stralloc_cats(sa, " ")
      || !stralloc_cats(sa, h[i].comm) || !stralloc_cats(sa, how_name(h[i].how))) return -1 ;
   }
-  if (n > NAMED_MAX && (!stralloc_cats(sa, " and ") || !stralloc_cats(sa, S4_NUM(n - NAMED_MAX)) || !stralloc_cats(sa, " more"))) return -1 ;
+  if (n > NAMED_MAX && (!stralloc_cats(sa, " and ") || !stralloc_cats(sa, S4_NUM(n - NAMED_MAX))
+   || !stralloc_cats(sa, " more"))) return -1 ;
   return stralloc_0(sa) ? (int)n : -1 ;
 }

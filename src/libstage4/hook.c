@@ -140,6 +140,7 @@ int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace)
   }
   if (wait_reporting(f.hook, argv[0], limit, &wstat)) return judge(wstat, argv[0], s4_now() - begun) ;
   s4_warn(argv[0], " is not done after ", S4_MS(s4_now() - begun), ", ending it") ;
-  if (!family_end(&f, SIGTERM, killgrace) && !family_end(&f, SIGKILL, DEATH_TIMEOUT)) s4_victims_name(&f.members, "can't be killed: ") ;
+  if (!family_end(&f, SIGTERM, killgrace) && !family_end(&f, SIGKILL, DEATH_TIMEOUT))
+    s4_victims_name(&f.members, "can't be killed: ") ;
   return S4_LATE ;
 }

@@ -71,7 +71,10 @@ int s4_kept_find (genalloc const *kept, unsigned int id)
   return through ;
 }
 
- /* The walk tells each thing that it passes, beginning with /: a mount's root is where the last one differs from the one before. */
+ /*
+   The walk tells each thing that it passes, beginning with /: a mount's root is where the last one differs
+   from the one before.
+ */
 
 unsigned int s4_kept_mount_at (genalloc const *kept, unsigned int path)
 {

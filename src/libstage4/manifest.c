@@ -38,7 +38,8 @@ static int add_number (stralloc *sa, uint64_t u, unsigned int base)
 
 int s4_manifest_add (stralloc *sa, s4_entry const *e)
 {
-  return stralloc_append(sa, e->type) && add_number(sa, e->mode, 8) && add_number(sa, e->size, 10) && add_number(sa, e->mtime, 10)
+  return stralloc_append(sa, e->type) && add_number(sa, e->mode, 8) && add_number(sa, e->size, 10)
+   && add_number(sa, e->mtime, 10)
    && add_name(sa, e->dst) && add_name(sa, e->src) && stralloc_append(sa, '\n') ;
 }
 
@@ -99,7 +100,8 @@ int s4_manifest_parse (stralloc *text, genalloc *entries)
     *end = 0 ;
     pos = (size_t)(end - text->s) + 1 ;
     if (!strncmp(line, "end ", 4))
-      return uint640_scan(line + 4, &n) && n == genalloc_len(s4_entry, entries) && pos == text->len ? 1 : (errno = EINVAL, 0) ;
+      return uint640_scan(line + 4, &n) && n == genalloc_len(s4_entry, entries)
+       && pos == text->len ? 1 : (errno = EINVAL, 0) ;
     if (!parse_line(line, &e)) break ;
     if (!genalloc_append(s4_entry, entries, &e)) return 0 ;
   }

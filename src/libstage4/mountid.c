@@ -1,6 +1,9 @@
 /* ISC license. */
 
-/* The mount that a file was opened through. Apart from others because <linux/stat.h> and <sys/stat.h> don't always go together. */
+/*
+  The mount that a file was opened through. Apart from others because <linux/stat.h> and <sys/stat.h> don't
+  always go together.
+*/
 
 #include <skalibs/nonposix.h>
 

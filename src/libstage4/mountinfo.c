@@ -67,7 +67,8 @@ static int parse_line (char *line, s4_mount *m)
   size_t len ;
   if (!(s = word(&line)) || !uint0_scan(s, &m->id)) return 0 ;
   if (!(s = word(&line)) || !uint0_scan(s, &m->parent)) return 0 ;
-  if (!(s = word(&line)) || !(len = uint_scan(s, &m->major)) || s[len] != ':' || !uint0_scan(s + len + 1, &m->minor)) return 0 ;
+  if (!(s = word(&line)) || !(len = uint_scan(s, &m->major)) || s[len] != ':' || !uint0_scan(s + len + 1, &m->minor))
+    return 0 ;
   if (!(m->root = name(&line)) || !(m->dir = name(&line)) || !word(&line)) return 0 ;
   m->shared = 0 ;
   for (;;)

@@ -88,7 +88,8 @@ static int step (struct walk *w, char const *name, s4_walk_func *f, void *data)
   int fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) ;
   if (fd == -1) return 0 ;
   if (fstatat(fd, "", &st, AT_EMPTY_PATH | AT_NO_AUTOMOUNT) == -1) return (fd_close(fd), 0) ;
-  if (!S_ISLNK(st.st_mode)) return enter(w, fd, name) && (errno = 0, f(w->fd, w->done.len ? w->done.s : "/", &st, data)) ;
+  if (!S_ISLNK(st.st_mode))
+    return enter(w, fd, name) && (errno = 0, f(w->fd, w->done.len ? w->done.s : "/", &st, data)) ;
   r = stralloc_copy(&here, &w->done) && stralloc_append(&here, '/') && stralloc_cats(&here, name) && stralloc_0(&here)
    && (errno = 0, f(fd, here.s, &st, data)) && follow(w, fd) ;
   stralloc_free(&here) ;

@@ -52,7 +52,8 @@ int s4_process_parse (char const *stat, size_t len, s4_process *p)
   p->tty = (int)tty ;
   p->kthread = !!(flags & PF_KTHREAD) ;
   p->state = at[STATE][0] ;
-  p->dead = p->state == 'X' || p->state == 'x' || (p->state == 'Z' && threads <= 1) ;   /* a dead leader may have live threads */
+   /* a dead leader may have live threads */
+  p->dead = p->state == 'X' || p->state == 'x' || (p->state == 'Z' && threads <= 1) ;
   len = close - open - 1 ;
   if (len >= S4_COMM_MAX) len = S4_COMM_MAX - 1 ;
   memcpy(p->comm, stat + open + 1, len) ;

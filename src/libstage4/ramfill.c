@@ -219,8 +219,10 @@ static int add_tree (s4_ramfill *r, char const *dst, char const *src)
   {
     stralloc from = STRALLOC_ZERO, to = STRALLOC_ZERO ;
     if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..")) continue ;
-    ok = stralloc_cats(&from, src) && stralloc_append(&from, '/') && stralloc_cats(&from, d->d_name) && stralloc_0(&from)
-     && stralloc_cats(&to, dst) && (!*dst || stralloc_append(&to, '/')) && stralloc_cats(&to, d->d_name) && stralloc_0(&to)
+    ok = stralloc_cats(&from, src) && stralloc_append(&from, '/') && stralloc_cats(&from, d->d_name)
+     && stralloc_0(&from)
+     && stralloc_cats(&to, dst) && (!*dst || stralloc_append(&to, '/')) && stralloc_cats(&to, d->d_name)
+      && stralloc_0(&to)
      && add_member(r, to.s, from.s) ;
     stralloc_free(&from) ;
     stralloc_free(&to) ;
@@ -279,7 +281,8 @@ int s4_ramfill_as (s4_ramfill *r, char const *src, char const *dst)
   dst = relative(dst) ;
   if (stat(src, &st) == -1) return failed("find ", src) ;
   if (!add_parents(r, dst)) return 0 ;
-  return S_ISDIR(st.st_mode) ? s4_ramfill_directory(r, dst, st.st_mode) && add_tree(r, dst, src) : add_file(r, dst, src, &st) ;
+  return S_ISDIR(st.st_mode) ? s4_ramfill_directory(r, dst, st.st_mode)
+   && add_tree(r, dst, src) : add_file(r, dst, src, &st) ;
 }
 
  /* --- when all is inside --- */
@@ -289,7 +292,9 @@ static int works_inside (s4_ramfill *r, struct program const *p)
   struct listing l = { .interpreter = p->interpreter, .program = p->path, .inside = 1 } ;
   stralloc list = STRALLOC_ZERO ;
   int ok ;
-  if (!p->dynamic) return !faccessat(r->root, relative(p->interpreter), X_OK, 0) || failed("find inside the interpreter of ", p->path) ;
+  if (!p->dynamic)
+    return !faccessat(r->root, relative(p->interpreter), X_OK, 0)
+     || failed("find inside the interpreter of ", p->path) ;
   ok = list_inside(r, &list, &l) && !strstr(list.s, "not found") ;
   stralloc_free(&list) ;
   return ok || failed("resolve inside the libraries of ", p->path) ;

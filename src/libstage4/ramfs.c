@@ -128,7 +128,8 @@ int s4_path_pivoted (stralloc *out, char const *path, char const *root)
   for (;;)
   {
     size_t len = strcspn(s, ":") ;
-    if (len > rootlen && !strncmp(s, root, rootlen) && s[rootlen] == '/' && !add_dir(out, "", s + rootlen, len - rootlen)) return 0 ;
+    if (len > rootlen && !strncmp(s, root, rootlen) && s[rootlen] == '/'
+     && !add_dir(out, "", s + rootlen, len - rootlen)) return 0 ;
     if (!s[len]) break ;
     s += len + 1 ;
   }

@@ -1,6 +1,9 @@
 /* ISC license. */
 
-/* The end: the hard reboot, weaker and weaker until something works; and the last resort of a chain that can't go on. */
+/*
+  The end: the hard reboot, weaker and weaker until something works; and the last resort of a chain that can't
+  go on.
+*/
 
 #include <skalibs/nonposix.h>
 
@@ -49,8 +52,10 @@ static void try_reboot (enum s4_action_e action, char const *arg)
     s4_fatalsys("unable to ", s4_action_name(action)) ;
     return ;
   }
-  if (!s4_wait(pid, s4_now() + SILENCE, &wstat)) s4_fatal(s4_action_name(action), ": no answer from the kernel for ", S4_MS(SILENCE)) ;
-  else if (WIFEXITED(wstat) && WEXITSTATUS(wstat)) s4_report(S4_FATAL, WEXITSTATUS(wstat), S4_STRINGS("unable to ", s4_action_name(action))) ;
+  if (!s4_wait(pid, s4_now() + SILENCE, &wstat))
+    s4_fatal(s4_action_name(action), ": no answer from the kernel for ", S4_MS(SILENCE)) ;
+  else if (WIFEXITED(wstat) && WEXITSTATUS(wstat))
+    s4_report(S4_FATAL, WEXITSTATUS(wstat), S4_STRINGS("unable to ", s4_action_name(action))) ;
 }
 
 static void rest (void)
@@ -113,9 +118,11 @@ static void save_what_can_be_saved (void)
   genalloc which = GENALLOC_ZERO, edges = GENALLOC_ZERO ;
   if (!s4_sync(RESORT_TIMEOUT)) s4_warn("sync: not finished in time") ;
   if (!s4_mounts_load(&ms) || !s4_writable_find(&ms, &which, &edges)) return ;
-  s4_readonly_these(&ms, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which), &edges, RESORT_TIMEOUT) ;
+  s4_readonly_these(&ms, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which),
+    &edges, RESORT_TIMEOUT) ;
   if (!s4_mounts_load(&ms) || !s4_writable_find(&ms, &which, &edges)) return ;
-  s4_freeze_these(&ms, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which), &edges, RESORT_TIMEOUT) ;
+  s4_freeze_these(&ms, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which), &edges,
+    RESORT_TIMEOUT) ;
 }
 
 void s4_lastresort (int code)

@@ -157,7 +157,8 @@ static void emit (int fd, char const *s, size_t n)
   {
     s4_ms patience = ALL_PATIENCE - waited < LINE_PATIENCE ? ALL_PATIENCE - waited : LINE_PATIENCE ;
     int p ;
-    do p = poll(&x, 1, patience > 0 ? (int)patience : 0) ; while (p == -1 && errno == EINTR && s4_now() < start + patience) ;
+    do p = poll(&x, 1, patience > 0 ? (int)patience : 0) ; while (p == -1 && errno == EINTR
+     && s4_now() < start + patience) ;
     r = p == 1 ? write_interruptibly(fd, s, n) : (errno = EAGAIN, -1) ;
   }
   if (r != (ssize_t)n)
@@ -171,9 +172,11 @@ static void emit (int fd, char const *s, size_t n)
   }
 }
 
-static unsigned int const needed_verbosity[] = { [S4_FATAL] = 0, [S4_WARNING] = 1, [S4_INFO] = 1, [S4_VERBOSE] = 2, [S4_TRACE] = 3 } ;
+static unsigned int const needed_verbosity[] = { [S4_FATAL] = 0, [S4_WARNING] = 1, [S4_INFO] = 1, [S4_VERBOSE] = 2,
+  [S4_TRACE] = 3 } ;
 static char const *const level_name[] =
-  { [S4_FATAL] = ": fatal: ", [S4_WARNING] = ": warning: ", [S4_INFO] = ": info: ", [S4_VERBOSE] = ": info: ", [S4_TRACE] = ": tracing: " } ;
+  { [S4_FATAL] = ": fatal: ", [S4_WARNING] = ": warning: ", [S4_INFO] = ": info: ", [S4_VERBOSE] = ": info: ",
+    [S4_TRACE] = ": tracing: " } ;
 
 void s4_report (enum s4_level_e level, int err, char const *const *s, size_t n)
 {

@@ -22,7 +22,8 @@ static char const *usage ;
 static unsigned int flags ;
 static char const *walk_mode ;   /* $STAGE4_WALK */
 
-void s4_step_init (char const *prog, char const *usagestring, unsigned int f, char const **argv, char const *const *envp)
+void s4_step_init (char const *prog, char const *usagestring, unsigned int f, char const **argv,
+  char const *const *envp)
 {
   unsigned int pid ;
   PROG = prog ;

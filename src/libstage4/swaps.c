@@ -41,7 +41,8 @@ int s4_swaps_parse (stralloc *text, genalloc *swaps)
     char *end = memchr(line, '\n', text->len - pos) ;
     s4_swap sw ;
     if (end) *end = 0 ;
-    if (pos && parse_line(line, &sw) && !genalloc_append(s4_swap, swaps, &sw)) return 0 ;   /* the first line is a heading */
+     /* the first line is a heading */
+    if (pos && parse_line(line, &sw) && !genalloc_append(s4_swap, swaps, &sw)) return 0 ;
     pos = end ? (size_t)(end - text->s) + 1 : text->len ;
   }
   return 1 ;

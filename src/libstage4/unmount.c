@@ -20,7 +20,7 @@
 
 #define BACKOFF_FIRST 2
 #define BACKOFF_MAX 100
-#define BACKOFF_QUICK 75     /* longer than any reference of the kernel's own: AF_UNIX in flight 12 ms, io_uring 52 ms */
+#define BACKOFF_QUICK 75     /* longer than references of the kernel's own: AF_UNIX in flight 12 ms, io_uring 52 ms */
 #define BACKOFF_ALL 1000
 #define LOOK_TIMEOUT 2000
 #define FORCE_TIMEOUT 1000
@@ -48,10 +48,12 @@ int s4_unmount_plan (s4_unmount *u)
   genalloc ids = GENALLOC_ZERO, edges = GENALLOC_ZERO ;   /* ids: of what is kept, and what hangs */
   u->busy.len = 0 ;
   u->gone = u->surprised = 0 ;
-  if (!s4_mounts_load(&u->ms) || !s4_loop_edges(&u->ms, &edges) || !genalloc_copy(unsigned int, &ids, &u->hung)) return 0 ;
+  if (!s4_mounts_load(&u->ms) || !s4_loop_edges(&u->ms, &edges) || !genalloc_copy(unsigned int, &ids, &u->hung))
+    return 0 ;
   for (size_t i = 0 ; i < genalloc_len(s4_kept, &u->kept) ; i++)
     if (!genalloc_append(unsigned int, &ids, &genalloc_s(s4_kept, &u->kept)[i].id)) return 0 ;
-  return s4_mountplan_make(&u->plan, &u->ms, genalloc_s(unsigned int, &ids), (unsigned int)genalloc_len(unsigned int, &ids),
+  return s4_mountplan_make(&u->plan, &u->ms, genalloc_s(unsigned int, &ids),
+    (unsigned int)genalloc_len(unsigned int, &ids),
     u->types, genalloc_s(s4_edge, &edges), (unsigned int)genalloc_len(s4_edge, &edges)) && place_tasks(u) ;
 }
 
@@ -118,13 +120,15 @@ static int collect_one (s4_unmount *u, unsigned int i, s4_task const *t)
   }
   if (t->err == EBUSY) return genalloc_append(unsigned int, &u->busy, &i) ;
   u->surprised = 1 ;
-  if (t->err != EINVAL && t->err != ENOENT) s4_warnerr(t->err, "unable to unmount ", m->dir) ;   /* those two: the table has changed */
+   /* those two: the table has changed */
+  if (t->err != EINVAL && t->err != ENOENT) s4_warnerr(t->err, "unable to unmount ", m->dir) ;
   return 1 ;
 }
 
 static int run_pass (s4_unmount *u)
 {
-  s4_job job = { .timeout = u->timeout, .run = &run_umount, .ready = &is_free, .progress = &progress_of, .slow = &say_slow, .data = u } ;
+  s4_job job = { .timeout = u->timeout, .run = &run_umount, .ready = &is_free, .progress = &progress_of,
+    .slow = &say_slow, .data = u } ;
   s4_task const *t ;
   if (!s4_unmount_plan(u)) return 0 ;
   job.n = u->plan.n ;
@@ -142,7 +146,8 @@ static int some_process_holds (s4_unmount const *u)
 {
   genalloc holders = GENALLOC_ZERO ;
   size_t n ;
-  s4_holders_find(&u->ms, genalloc_s(unsigned int, &u->busy), (unsigned int)genalloc_len(unsigned int, &u->busy), LOOK_TIMEOUT, &holders) ;
+  s4_holders_find(&u->ms, genalloc_s(unsigned int, &u->busy), (unsigned int)genalloc_len(unsigned int, &u->busy),
+    LOOK_TIMEOUT, &holders) ;
   n = genalloc_len(s4_holder, &holders) ;
   genalloc_free(s4_holder, &holders) ;
   return !!n ;
@@ -190,7 +195,8 @@ static int run_force (unsigned int k, void *data)
 static int carries_disk (s4_mounts const *ms, unsigned int i)
 {
   for (unsigned int j = 0 ; j < ms->n ; j++)
-    if (s4_mounts_parent(ms, (int)j) == (int)i && (s4_fsclass(ms->m[j].type) == S4_FS_DISK || carries_disk(ms, j))) return 1 ;
+    if (s4_mounts_parent(ms, (int)j) == (int)i && (s4_fsclass(ms->m[j].type) == S4_FS_DISK || carries_disk(ms, j)))
+      return 1 ;
   return 0 ;
 }
 

@@ -190,7 +190,8 @@ s4_task const *s4_work (s4_job const *job)
     watch_all(&b) ;
     if (!b.doing && !b.startable) break ;
     if (!workers_add(&b)) return 0 ;
-    s4_poll(genalloc_s(struct pollfd, &b.pollfds), (unsigned int)genalloc_len(struct pollfd, &b.pollfds), s4_now() + STALL) ;
+    s4_poll(genalloc_s(struct pollfd, &b.pollfds), (unsigned int)genalloc_len(struct pollfd, &b.pollfds),
+      s4_now() + STALL) ;
   }
   while (genalloc_len(pid_t, &b.workers)) worker_forget(&b, 0) ;
   return b.tasks ;

@@ -47,7 +47,8 @@ static int use_ramfs (struct options *o)
     return s4_setenv("STAGE4_RAMFS", 0) ;
   }
   if (stale) s4_warn("the ramfs ", o->ramfs, " is stale: ", S4_NUM(stale), " files have changed since it was made") ;
-  return s4_setenv("STAGE4_RAMFS", o->ramfs) && s4_path_inside(&path, s4_nextpath(), o->ramfs) && s4_setenv("PATH", path.s) ;
+  return s4_setenv("STAGE4_RAMFS", o->ramfs) && s4_path_inside(&path, s4_nextpath(), o->ramfs)
+   && s4_setenv("PATH", path.s) ;
 }
 
 static int set_environment (struct options *o)
@@ -61,7 +62,10 @@ static int set_environment (struct options *o)
 
  /* --- one chain at a time --- */
 
- /* An abstract name in the kernel needs no file system, survives the pivot, and ends with the last process that has it open. */
+ /*
+   An abstract name in the kernel needs no file system, survives the pivot, and ends with the last process that
+   has it open.
+ */
 
 static int lock_chain (void)
 {
@@ -106,7 +110,8 @@ static void begin (struct options *o, char const *const *next)
   }
   if (lock < 0) s4_warn("unable to keep other chains from beginning") ;
   s4_become_fit(o->output, lock) ;
-  s4_info(s4_action_name(o->action), " by pid ", S4_NUM(getpid()), o->budget ? ", within " : "", o->budget ? S4_MS(o->budget) : "") ;
+  s4_info(s4_action_name(o->action), " by pid ", S4_NUM(getpid()), o->budget ? ", within " : "",
+    o->budget ? S4_MS(o->budget) : "") ;
 }
 
 int main (int argc, char const **argv, char const *const *envp)
@@ -127,7 +132,8 @@ int main (int argc, char const **argv, char const *const *envp)
         case 'h' : o.action = S4_HALT ; break ;
         case 'k' : o.action = S4_KEXEC ; break ;
         case 't' : o.budget = s4_step_time(l.arg, 0) ; break ;
-        case 'R' : if (*l.arg != '/' || !l.arg[1]) s4_step_badarg("ramfs (must begin with /)", l.arg) ; o.ramfs = l.arg ; break ;
+        case 'R' : if (*l.arg != '/' || !l.arg[1]) s4_step_badarg("ramfs (must begin with /)",
+          l.arg) ; o.ramfs = l.arg ; break ;
         case 'a' : o.arg = l.arg ; break ;
         case 'c' : case 'K' : case 'o' : o.output = (char)opt ; break ;
       }

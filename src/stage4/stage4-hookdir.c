@@ -1,6 +1,9 @@
 /* ISC license. */
 
-/* stage4-hookdir: runs the executables of directories one after the other, by name, each with a limit, the action as argument. */
+/*
+  stage4-hookdir: runs the executables of directories one after the other, by name, each with a limit, the
+  action as argument.
+*/
 
 #include <skalibs/nonposix.h>
 
@@ -67,7 +70,8 @@ static int list_directory (int fd, char const *dirname, int unsafe)
   {
     if (d->d_name[0] == '.') continue ;
     path.len = 0 ;
-    if (!stralloc_cats(&path, dirname) || !stralloc_cats(&path, "/") || !stralloc_cats(&path, d->d_name) || !stralloc_0(&path)) return ENOMEM ;
+    if (!stralloc_cats(&path, dirname) || !stralloc_cats(&path, "/") || !stralloc_cats(&path, d->d_name)
+     || !stralloc_0(&path)) return ENOMEM ;
     e = tell(fd, unsafe ? UNSAFE : judge_file(path.s), path.s) ;
   }
   return e ;
@@ -177,5 +181,6 @@ int main (int argc, char const **argv, char const *const *envp)
   }
   if (!genalloc_len(char const *, &dirs)) s4_step_usage() ;
   s4_step_checked(argv, 0) ;
-  s4_step_next(argv, hookdir(genalloc_s(char const *, &dirs), (unsigned int)genalloc_len(char const *, &dirs), timeout, killgrace, stop)) ;
+  s4_step_next(argv, hookdir(genalloc_s(char const *, &dirs), (unsigned int)genalloc_len(char const *, &dirs),
+    timeout, killgrace, stop)) ;
 }

@@ -16,8 +16,10 @@ static void say_what_is_left (enum s4_action_e action)
   s4_leftovers l ;
   char const *took = s4.begun ? S4_MS(s4_now() - s4.begun) : 0 ;
   int known = s4_leftovers_count(&l) ;
-  if (!known) s4_info(s4_action_name(action), took ? " after " : "", took, "; what is left can't be seen, /proc is not there") ;
-  else s4_info(s4_action_name(action), took ? " after " : "", took, "; left: ", S4_NUM(l.writable), " writable file systems, ",
+  if (!known)
+    s4_info(s4_action_name(action), took ? " after " : "", took, "; what is left can't be seen, /proc is not there") ;
+  else s4_info(s4_action_name(action), took ? " after " : "", took, "; left: ", S4_NUM(l.writable),
+    " writable file systems, ",
     S4_NUM(l.mounts), " mounts, ", S4_NUM(l.swaps), " swaps, ", S4_NUM(l.devices), " block devices") ;
 }
 

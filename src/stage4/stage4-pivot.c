@@ -55,7 +55,8 @@ static void undo (struct pivot *p)
 {
   if (p->bound && umount2(p->newroot, MNT_DETACH) == -1) s4_warnsys("unable to undo the bind of ", p->newroot) ;
   for (size_t i = 0 ; i < p->made_private.len ; i += strlen(p->made_private.s + i) + 1)
-    if (mount(0, p->made_private.s + i, 0, MS_SHARED, 0) == -1) s4_warnsys("unable to make shared again: ", p->made_private.s + i) ;
+    if (mount(0, p->made_private.s + i, 0, MS_SHARED, 0) == -1)
+      s4_warnsys("unable to make shared again: ", p->made_private.s + i) ;
 }
 
  /* Each step of the preparation that fails is named here, undone by the caller. */
@@ -82,19 +83,25 @@ static int prepare (struct pivot *p)
   if (!s4_mounts_load(&p->ms)) return failed("read mountinfo", "") ;
   root = s4_mounts_on(&p->ms, "/") ;
   if (root == -1) return (errno = ENOENT, failed("find the mount of ", "/")) ;
-  if (!make_private(p, s4_mounts_holding(&p->ms, p->newroot)) || !make_private(p, root)) return failed("make private ", p->newroot) ;
+  if (!make_private(p, s4_mounts_holding(&p->ms, p->newroot)) || !make_private(p, root))
+    return failed("make private ", p->newroot) ;
   if (!make_mountpoint(p)) return 0 ;
   root = s4_mounts_on(&p->ms, "/") ;
   new = s4_mounts_on(&p->ms, p->newroot) ;
-  if (!make_private(p, new) || !make_private(p, s4_mounts_parent(&p->ms, new)) || !make_private(p, root)) return failed("make private ", p->newroot) ;
+  if (!make_private(p, new) || !make_private(p, s4_mounts_parent(&p->ms, new)) || !make_private(p, root))
+    return failed("make private ", p->newroot) ;
   p->rootfs = !strcmp(p->ms.m[root].type, "rootfs") ;
-  if (mkdir(oldroot_outside(p), 0700) == -1 && errno != EEXIST) return failed("make the directory ", oldroot_outside(p)) ;
+  if (mkdir(oldroot_outside(p), 0700) == -1 && errno != EEXIST)
+    return failed("make the directory ", oldroot_outside(p)) ;
   return 1 ;
 }
 
  /* --- over --- */
 
- /* An initramfs can't be pivoted away from. What is mounted on it would vanish from sight with it: it moves below oldroot first. */
+ /*
+   An initramfs can't be pivoted away from. What is mounted on it would vanish from sight with it: it moves
+   below oldroot first.
+ */
 
 static int move_over_rootfs (struct pivot *p)
 {
@@ -103,7 +110,8 @@ static int move_over_rootfs (struct pivot *p)
   {
     char const *to = s4_concat(oldroot_outside(p), p->ms.m[i].dir) ;
     if (p->ms.m[i].parent != p->ms.m[root].id || !strcmp(p->ms.m[i].dir, p->newroot) || (int)i == root) continue ;
-    if (!strncmp(p->newroot, p->ms.m[i].dir, strlen(p->ms.m[i].dir)) && p->newroot[strlen(p->ms.m[i].dir)] == '/') continue ;
+    if (!strncmp(p->newroot, p->ms.m[i].dir, strlen(p->ms.m[i].dir)) && p->newroot[strlen(p->ms.m[i].dir)] == '/')
+      continue ;
     if (!s4_make_path(to, &p->ms.m[i]) || mount(p->ms.m[i].dir, to, 0, MS_MOVE, 0) == -1)
       s4_warnsys("unable to move ", p->ms.m[i].dir, " to ", to) ;
   }
@@ -114,7 +122,8 @@ static int move_over_rootfs (struct pivot *p)
 
 static int change_root (struct pivot *p)
 {
-  if (p->rootfs ? !move_over_rootfs(p) : syscall(SYS_pivot_root, p->newroot, oldroot_outside(p)) && !failed("pivot_root to ", p->newroot)) return 0 ;
+  if (p->rootfs ? !move_over_rootfs(p) : syscall(SYS_pivot_root, p->newroot, oldroot_outside(p))
+   && !failed("pivot_root to ", p->newroot)) return 0 ;
   if (chdir("/") == -1) s4_warnsys("unable to enter the new root") ;
   return 1 ;
 }
@@ -153,7 +162,8 @@ static void walk_inside (struct pivot *p, char const *const *next)
   if (!p->newroot || !*next) return ;
   set_environment(p, s4_concat("/", p->oldroot)) ;
   s4_proc() ;   /* opened before it is out of reach */
-  if (chdir(p->newroot) == -1 || chroot(".") == -1) s4_warnsys("unable to look into ", p->newroot, ", what follows is looked for outside") ;
+  if (chdir(p->newroot) == -1 || chroot(".") == -1)
+    s4_warnsys("unable to look into ", p->newroot, ", what follows is looked for outside") ;
 }
 
 static int look_inside (int fd, void *data)
@@ -182,15 +192,18 @@ static int is_usable (struct pivot *p, char const *const *next)
   unsigned int stale ;
   if (s4_getenv("STAGE4_OLDROOT")) return (s4_warn("no pivot: this chain has pivoted already"), 0) ;
   if (!p->newroot) return (s4_warn("no pivot: no shutdown ramfs, neither -R nor STAGE4_RAMFS"), 0) ;
-  if (!s4_ramfs_check(p->newroot, LOOK_TIMEOUT, &why, &stale)) return (s4_warn("no pivot: ", p->newroot, " can't be used: ", why.s), 0) ;
-  if (*next && !has_inside(p, next[0])) return (s4_warnsys("no pivot: unable to find ", next[0], " in ", p->newroot), 0) ;
+  if (!s4_ramfs_check(p->newroot, LOOK_TIMEOUT, &why, &stale))
+    return (s4_warn("no pivot: ", p->newroot, " can't be used: ", why.s), 0) ;
+  if (*next && !has_inside(p, next[0]))
+    return (s4_warnsys("no pivot: unable to find ", next[0], " in ", p->newroot), 0) ;
   return 1 ;
 }
 
 static int show_plan (struct pivot *p)
 {
   s4_planline("pivot to ", p->newroot, ": the old root will be at /", p->oldroot) ;
-  for (size_t i = 0 ; i < genalloc_len(char const *, &p->moves) ; i++) s4_planline("move ", genalloc_s(char const *, &p->moves)[i]) ;
+  for (size_t i = 0 ; i < genalloc_len(char const *, &p->moves) ; i++)
+    s4_planline("move ", genalloc_s(char const *, &p->moves)[i]) ;
   return S4_DONE ;
 }
 
@@ -202,7 +215,8 @@ static void add_move (struct pivot *p, char const *path)
 int main (int argc, char const **argv, char const *const *envp)
 {
   static char const *const always[] = { "/dev", "/proc", "/sys", "/run" } ;
-  struct pivot p = { .oldroot = S4_OLDROOT, .moves = GENALLOC_ZERO, .ms = S4_MOUNTS_ZERO, .made_private = STRALLOC_ZERO } ;
+  struct pivot p = { .oldroot = S4_OLDROOT, .moves = GENALLOC_ZERO, .ms = S4_MOUNTS_ZERO,
+    .made_private = STRALLOC_ZERO } ;
   s4_step_init("stage4-pivot", USAGE, S4_DESTROYS, argv, envp) ;
   for (unsigned int k = 0 ; k < sizeof always / sizeof *always ; k++) add_move(&p, always[k]) ;
   {
@@ -213,8 +227,11 @@ int main (int argc, char const **argv, char const *const *envp)
       if (opt == -1) break ;
       switch (opt)
       {
-        case 'R' : if (*l.arg != '/' || !l.arg[1]) s4_step_badarg("new root (must begin with /)", l.arg) ; p.newroot = l.arg ; break ;
-        case 'o' : if (!*l.arg || strchr(l.arg + (*l.arg == '/'), '/')) s4_step_badarg("old root (a name in the new root)", l.arg) ; p.oldroot = l.arg + (*l.arg == '/') ; break ;
+        case 'R' : if (*l.arg != '/' || !l.arg[1]) s4_step_badarg("new root (must begin with /)",
+          l.arg) ; p.newroot = l.arg ; break ;
+        case 'o' : if (!*l.arg || strchr(l.arg + (*l.arg == '/'),
+          '/')) s4_step_badarg("old root (a name in the new root)",
+            l.arg) ; p.oldroot = l.arg + (*l.arg == '/') ; break ;
         case 'm' : if (*l.arg != '/') s4_step_badarg("path (must begin with /)", l.arg) ; add_move(&p, l.arg) ; break ;
       }
     }

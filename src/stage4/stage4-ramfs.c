@@ -45,7 +45,8 @@ static int add_toolkit (s4_ramfill *r)
   stralloc self = STRALLOC_ZERO, dir = STRALLOC_ZERO ;
   char const *multicall ;
   if (sareadlink(&self, "/proc/self/exe") == -1 || !stralloc_0(&self)
-   || !sadirname(&dir, self.s, strlen(self.s)) || !stralloc_0(&dir)) return failed("find the toolkit by ", "/proc/self/exe") ;
+   || !sadirname(&dir, self.s, strlen(self.s)) || !stralloc_0(&dir)) return failed("find the toolkit by ",
+     "/proc/self/exe") ;
   multicall = s4_concat(dir.s, "/stage4") ;
   for (unsigned int i = 0 ; i < sizeof toolkit / sizeof *toolkit ; i++)
   {
@@ -179,7 +180,8 @@ static uint64_t scan_size (char const *s)
   uint64_t u ;
   size_t len = uint64_scan(s, &u) ;
   char const *unit = len && s[len] ? strchr(units, s[len] | 32) : 0 ;
-  if (!len || !u || u > UINT32_MAX || (s[len] && (!unit || s[len+1]))) s4_step_badarg("size (like 4096, 800k or 16m)", s) ;
+  if (!len || !u || u > UINT32_MAX || (s[len] && (!unit || s[len+1])))
+    s4_step_badarg("size (like 4096, 800k or 16m)", s) ;
   return unit ? u << (10 * (unit - units + 1)) : u ;
 }
 

@@ -31,7 +31,8 @@ static int run_block (char const *const *block)
     s4_fatalsys("unable to execute ", block[0]) ;
     _exit(S4_NOTSTARTED) ;
   }
-  if (s4_wait(pid, s4.budget.deadline == S4_NEVER ? S4_NEVER : s4_limit(INT32_MAX), &wstat)) return wait_estatus(wstat) ;
+  if (s4_wait(pid, s4.budget.deadline == S4_NEVER ? S4_NEVER : s4_limit(INT32_MAX), &wstat))
+    return wait_estatus(wstat) ;
   s4_warn("the time is up, leaving ", block[0]) ;
   kill(pid, SIGKILL) ;
   return S4_LATE ;
@@ -53,7 +54,8 @@ static int settle (char const *const *block)
     before = after ;
     code = run_block(block) ;
     if (!s4_leftovers_count(&after)) break ;
-    s4_verbose("mounts ", S4_NUM(before.mounts), " -> ", S4_NUM(after.mounts), ", swaps ", S4_NUM(before.swaps), " -> ", S4_NUM(after.swaps),
+    s4_verbose("mounts ", S4_NUM(before.mounts), " -> ", S4_NUM(after.mounts), ", swaps ", S4_NUM(before.swaps),
+      " -> ", S4_NUM(after.swaps),
       ", block devices ", S4_NUM(before.devices), " -> ", S4_NUM(after.devices)) ;
   }
   while (code != S4_LATE && has_shrunk(&before, &after)) ;

@@ -18,7 +18,7 @@
 
 #define USAGE "stage4-swapoff [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] [ -A ] prog..."
 #define LOOK_TIMEOUT 1000
-#define VICTIM_OOM 1000   /* if the content doesn't fit into memory, the kernel ends the child that asked, and nobody else */
+#define VICTIM_OOM 1000   /* if the content doesn't fit, the kernel ends the child that asked, and nobody else */
 
 struct plan
 {
@@ -37,7 +37,8 @@ static int sysfile_says (unsigned int major, unsigned int minor, char const *fil
 {
   stralloc path = STRALLOC_ZERO ;
   int r = stralloc_cats(&path, "/sys/dev/block/") && stralloc_cats(&path, S4_NUM(major)) && stralloc_cats(&path, ":")
-   && stralloc_cats(&path, S4_NUM(minor)) && stralloc_cats(&path, file) && stralloc_0(&path) && s4_sys_read(path.s, text) ;
+   && stralloc_cats(&path, S4_NUM(minor)) && stralloc_cats(&path, file) && stralloc_0(&path)
+    && s4_sys_read(path.s, text) ;
   stralloc_free(&path) ;
   return r ;
 }
@@ -53,8 +54,10 @@ static char kind_of (s4_swap const *sw, stralloc *text)
   major = major(st.st_rdev) ;
   minor = minor(st.st_rdev) ;
   if (sysfile_says(major, minor, "/dm/name", text)) return 'd' ;
-  if (sysfile_says(major, minor, "/loop/backing_file", text) || sysfile_says(major, minor, "/../loop/backing_file", text)) return 'l' ;
-  if (sysfile_says(major, minor, "/md/array_state", text) || sysfile_says(major, minor, "/../md/array_state", text)) return 'm' ;
+  if (sysfile_says(major, minor, "/loop/backing_file", text) || sysfile_says(major, minor, "/../loop/backing_file",
+    text)) return 'l' ;
+  if (sysfile_says(major, minor, "/md/array_state", text) || sysfile_says(major, minor, "/../md/array_state", text))
+    return 'm' ;
   if (sysfile_says(major, minor, "/backing_dev", text)) return strcmp(text->s, "none") ? 'z' : 'r' ;
   if (sysfile_says(major, minor, "/disksize", text)) return 'r' ;
   return 'p' ;
@@ -143,7 +146,8 @@ static uint64_t used_now (unsigned int k, void *data)
 
 static void say_slow (unsigned int k, s4_ms waited, void *data)
 {
-  s4_info("still switching off ", nth(data, k)->path, ", ", S4_MS(waited), ", ", S4_NUM((int64_t)used_now(k, data)), " KiB to go") ;
+  s4_info("still switching off ", nth(data, k)->path, ", ", S4_MS(waited), ", ", S4_NUM((int64_t)used_now(k,
+    data)), " KiB to go") ;
 }
 
 static int report_swaps (struct plan const *p, s4_task const *t, unsigned int n)
@@ -174,7 +178,8 @@ static int report_swaps (struct plan const *p, s4_task const *t, unsigned int n)
 static int switch_off (struct plan *p, s4_ms timeout)
 {
   unsigned int n = (unsigned int)genalloc_len(unsigned int, &p->which) ;
-  s4_job const job = { .n = n, .timeout = timeout, .oom = VICTIM_OOM, .run = &run_swapoff, .progress = &used_now, .slow = &say_slow, .data = p } ;
+  s4_job const job = { .n = n, .timeout = timeout, .oom = VICTIM_OOM, .run = &run_swapoff, .progress = &used_now,
+    .slow = &say_slow, .data = p } ;
   s4_task const *t ;
   if (!n) return S4_DONE ;
   t = s4_work(&job) ;
@@ -188,7 +193,8 @@ static int show_plan (struct plan const *p)
   for (unsigned int i = 0 ; i < genalloc_len(s4_swap, &p->swaps) ; i++)
   {
     int goes = 0 ;
-    for (size_t k = 0 ; k < genalloc_len(unsigned int, &p->which) ; k++) goes |= genalloc_s(unsigned int, &p->which)[k] == i ;
+    for (size_t k = 0 ; k < genalloc_len(unsigned int, &p->which) ; k++)
+      goes |= genalloc_s(unsigned int, &p->which)[k] == i ;
     s4_planline(goes ? "switch off " : "leave ", genalloc_s(s4_swap, &p->swaps)[i].path, ": ", p->reason[i]) ;
   }
   return S4_DONE ;

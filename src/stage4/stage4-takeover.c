@@ -43,7 +43,8 @@ static int find_absolute (stralloc *path, char const *word)
   if (!s4_find_program(word, path)) return 0 ;
   path->len = strlen(path->s) ;
   if (path->s[0] == '/') return 1 ;
-  return sagetcwd(&cwd) && stralloc_append(&cwd, '/') && stralloc_insert(path, 0, &cwd) && stralloc_0(path) && (path->len--, 1) ;
+  return sagetcwd(&cwd) && stralloc_append(&cwd, '/') && stralloc_insert(path, 0, &cwd) && stralloc_0(path)
+   && (path->len--, 1) ;
 }
 
 static int pid1_has_path (void)
@@ -60,12 +61,16 @@ static int add_word (stralloc *script, char const *word)
   return string_quote(script, word, strlen(word)) && stralloc_append(script, ' ') ;
 }
 
- /* An execline script: no shell, and every word quoted, so that it means the same there. -P: what s6-svscan adds as arguments is not ours. */
+ /*
+   An execline script: no shell, and every word quoted, so that it means the same there. -P: what s6-svscan
+   adds as arguments is not ours.
+ */
 
 static int make_script (stralloc *script, char const *const *prog)
 {
   stralloc path = STRALLOC_ZERO ;
-  if (!find_absolute(&path, EXECLINE_EXTBINPREFIX "execlineb") && !find_absolute(&path, EXECLINE_SHEBANGPREFIX "execlineb")
+  if (!find_absolute(&path, EXECLINE_EXTBINPREFIX "execlineb")
+   && !find_absolute(&path, EXECLINE_SHEBANGPREFIX "execlineb")
    && !find_absolute(&path, "execlineb"))
   {
     s4_fatalsys("unable to find execlineb") ;
@@ -117,7 +122,8 @@ static int wait_for_change (stralloc const *before, s4_ms until)
 static int is_scandir_of_pid1 (char const *scandir)
 {
   struct stat its, ours ;
-  return !fstatat(s4_proc(), "1/cwd", &its, 0) && !stat(scandir, &ours) && its.st_dev == ours.st_dev && its.st_ino == ours.st_ino ;
+  return !fstatat(s4_proc(), "1/cwd", &its, 0) && !stat(scandir, &ours) && its.st_dev == ours.st_dev
+   && its.st_ino == ours.st_ino ;
 }
 
 static int takeover (char const *scandir, char const *const *prog, s4_ms timeout)
@@ -128,7 +134,8 @@ static int takeover (char const *scandir, char const *const *prog, s4_ms timeout
   if (!is_scandir_of_pid1(scandir)) return (s4_fatal("pid 1, ", before.s, ", does not run on ", scandir), 0) ;
   if (!make_names(&n, scandir) || !make_script(&script, prog)) return 0 ;
   if (!put_in_place(&n, &script)) s4_fatalsys("unable to write ", n.finish.s) ;
-  else if (s6_svc_writectl(scandir, S6_SVSCAN_CTLDIR, "b", 1) <= 0) s4_fatalsys("unable to tell s6-svscan on ", scandir, " to end") ;
+  else if (s6_svc_writectl(scandir, S6_SVSCAN_CTLDIR, "b", 1) <= 0)
+    s4_fatalsys("unable to tell s6-svscan on ", scandir, " to end") ;
   else if (wait_for_change(&before, s4_now() + timeout)) return 1 ;
   else s4_fatal("pid 1 is still ", before.s, " after ", S4_MS(timeout)) ;
   put_back(&n) ;

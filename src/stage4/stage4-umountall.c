@@ -116,7 +116,8 @@ static void name_hidden (s4_unmount const *u)
   {
     s4_mount const *m = u->ms.m + i ;
     if (u->plan.verdict[i] == S4_HIDDEN)
-      s4_warn("can't reach ", m->dir, " (", m->type, " on ", m->source, "), hidden under ", u->ms.m[u->plan.because[i]].dir) ;
+      s4_warn("can't reach ", m->dir, " (", m->type, " on ", m->source, "), hidden under ",
+        u->ms.m[u->plan.because[i]].dir) ;
   }
 }
 
