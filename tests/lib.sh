@@ -11,10 +11,6 @@
 #   end                           the script has come to its end
 #   END
 #   transcript <<'END'            commands and all that they say, one test each; see there
-#   $ stage4-nuke -t 10x
-#   ! stage4-nuke: fatal: invalid time (like 1500, 1500ms or 10s): 10x
-#   = 100
-#   END
 #   done_testing
 #
 # $STAGE4_BIN is the directory of the programs that are tested (build/default, made by tools/build).
@@ -281,11 +277,15 @@ transcript () {
   local line command=''
   while IFS= read -r line ; do
     case $line in
-      '$ '*) command=${line#??} ; : >/want ;;
-      [\|!]*) case $line in *\$usage) line=${line%\$usage}$usage ;; esac ; printf '%s\n' "$line" >>/want ;;
-      '= '*) echo "$line" >>/want ; replay "$command" ;;
+      '$ '*)
+        test -z "$command" || verdict "not ok" "$command: no exit code is expected"
+        command=${line#??}
+        : >/want ;;
+      [\|!]*) case $line in *\$usage) line=${line%\$usage}${usage-} ;; esac ; printf '%s\n' "$line" >>/want ;;
+      '= '*) echo "$line" >>/want ; replay "$command" ; command='' ;;
     esac
   done
+  test -z "$command" || verdict "not ok" "$command: no exit code is expected"
 }
 
 # what is said in /got, what should be in /want

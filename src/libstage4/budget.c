@@ -19,7 +19,7 @@ s4_ms s4_budget_deadline (s4_ms begun, s4_ms deadline, int finishing)
 s4_ms s4_budget_limit (s4_budget const *b, s4_ms now, s4_ms timeout)
 {
   s4_ms limit, last ;
-  if (b->deadline == S4_NEVER) return now + timeout ;
+  if (b->deadline >= S4_NEVER - STEP_GRACE) return now + timeout ;
   limit = b->deadline > now + OBJECT_GRACE ? b->deadline : now + OBJECT_GRACE ;
   last = (b->deadline > b->start ? b->deadline : b->start) + STEP_GRACE ;
   if (limit > last) limit = last ;

@@ -131,10 +131,12 @@ int s4_poll (struct pollfd *x, unsigned int n, s4_ms until)
   for (;;)
   {
     s4_ms left = until - s4_now() ;
-    int r ;
+    int r, e ;
     s4_watchdog_feed() ;
     r = poll(x, n, left <= 0 ? 0 : left > SLICE ? SLICE : (int)left) ;
+    e = errno ;
     s4_reap() ;
+    errno = e ;
     if (r > 0 || left <= 0) return r ;
     if (r == -1 && errno != EINTR) return r ;
   }

@@ -90,6 +90,7 @@ int s4_manifest_parse (stralloc *text, genalloc *entries)
   entries->len = 0 ;
   if (!stralloc_0(text)) return 0 ;
   text->len-- ;
+  if (memchr(text->s, 0, text->len)) return (errno = EINVAL, 0) ;
   while (pos < text->len)
   {
     char *line = text->s + pos ;

@@ -34,10 +34,18 @@ static int compare_id (void const *a, void const *b)
   return x < y ? -1 : x > y ;
 }
 
+ /* The initramfs is its own parent, but not its own sibling. */
+
+static unsigned int lies_on (s4_mount const *m)
+{
+  return m->parent == m->id ? 0 : m->parent ;
+}
+
 static int compare_place (void const *a, void const *b)
 {
   s4_mount const *x = sorting + *(unsigned int const *)a, *y = sorting + *(unsigned int const *)b ;
-  return x->parent < y->parent ? -1 : x->parent > y->parent ? 1 : strcmp(x->dir, y->dir) ;
+  unsigned int px = lies_on(x), py = lies_on(y) ;
+  return px < py ? -1 : px > py ? 1 : strcmp(x->dir, y->dir) ;
 }
 
 static unsigned int find_id (struct table const *t, unsigned int id)
@@ -62,26 +70,10 @@ static unsigned int find_place (struct table const *t, unsigned int parent, char
   {
     unsigned int mid = low + (high - low) / 2 ;
     s4_mount const *m = t->ms->m + t->by_place[mid] ;
-    int r = m->parent < parent ? -1 : m->parent > parent ? 1 : strncmp(m->dir, dir, len) ;
+    int r = lies_on(m) < parent ? -1 : lies_on(m) > parent ? 1 : strncmp(m->dir, dir, len) ;
     if (!r && m->dir[len]) r = 1 ;
     if (!r) return t->by_place[mid] ;
     if (r < 0) low = mid + 1 ; else high = mid ;
-  }
-  return NONE ;
-}
-
- /* A sibling on a directory above hides mount i: it came later, or i would be its child. */
-
-static unsigned int hider (struct table const *t, unsigned int i)
-{
-  s4_mount const *m = t->ms->m + i ;
-  size_t len = t->parent[i] == NONE ? 1 : strlen(t->ms->m[t->parent[i]].dir) ;
-  size_t all = strlen(m->dir) ;
-  while (len < all)
-  {
-    unsigned int j = find_place(t, m->parent, m->dir, len) ;
-    if (j != NONE && j != i && j != t->parent[i]) return j ;   /* the initramfs is its own sibling */
-    for (len++ ; len < all && m->dir[len] != '/' ; len++) ;
   }
   return NONE ;
 }
@@ -90,6 +82,25 @@ static int add_edge (struct table *t, unsigned int first, unsigned int then)
 {
   s4_edge e = { .first = first, .then = then } ;
   return genalloc_append(s4_edge, &t->edges, &e) ;
+}
+
+ /*
+   Siblings on directories above hide mount i: they came later, or i would be their child. All of them must be
+   gone before then.
+ */
+
+static int add_hiders (struct table *t, unsigned int i, unsigned int then)
+{
+  s4_mount const *m = t->ms->m + i ;
+  size_t len = t->parent[i] == NONE ? 1 : strlen(t->ms->m[t->parent[i]].dir) ;
+  size_t all = strlen(m->dir) ;
+  while (len < all)
+  {
+    unsigned int j = find_place(t, m->parent, m->dir, len) ;
+    if (j != NONE && j != i && !add_edge(t, j, then)) return 0 ;
+    for (len++ ; len < all && m->dir[len] != '/' ; len++) ;
+  }
+  return 1 ;
 }
 
 static unsigned int *numbers (unsigned int n)
@@ -191,16 +202,26 @@ int s4_order (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigne
   return ok ;
 }
 
-static int add_all_edges (struct table *t, s4_edge const *edges, unsigned int nedges, unsigned int *hidden_by)
+ /*
+   solid: of each mount how many of its needs are mounts on it, or file systems that lie on it; the hiders come
+   behind them. What is on a hidden mount is hidden too: its leaves stand for all of it.
+ */
+
+static int add_all_edges (struct table *t, s4_edge const *edges, unsigned int nedges, unsigned int *solid)
 {
+  memset(solid, 0, t->ms->n * sizeof(unsigned int)) ;
+  for (unsigned int i = 0 ; i < t->ms->n ; i++)
+    if (t->parent[i] != NONE && (solid[t->parent[i]]++, !add_edge(t, i, t->parent[i]))) return 0 ;
+  for (unsigned int k = 0 ; k < nedges ; k++)
+    if (solid[edges[k].then]++, !add_edge(t, edges[k].first, edges[k].then)) return 0 ;
   for (unsigned int i = 0 ; i < t->ms->n ; i++)
   {
-    hidden_by[i] = hider(t, i) ;
-    if (t->parent[i] != NONE && !add_edge(t, i, t->parent[i])) return 0 ;
-    if (hidden_by[i] != NONE && !add_edge(t, hidden_by[i], i)) return 0 ;
+    unsigned int steps = 0 ;
+    if (!add_hiders(t, i, i)) return 0 ;
+    if (solid[i]) continue ;
+    for (unsigned int a = t->parent[i] ; a != NONE && steps++ < t->ms->n ; a = t->parent[a])
+      if (!add_hiders(t, a, i)) return 0 ;
   }
-  for (unsigned int k = 0 ; k < nedges ; k++)
-    if (!add_edge(t, edges[k].first, edges[k].then)) return 0 ;
   return 1 ;
 }
 
@@ -213,7 +234,7 @@ static void mark_kept (struct table const *t, unsigned int const *keep, unsigned
       verdict[i] = S4_KEPT ;
 }
 
-static void judge (s4_mountplan *p, unsigned int i, unsigned int hidden_by, int wanted)
+static void judge (s4_mountplan *p, unsigned int i, unsigned int solid, int wanted)
 {
   if (p->verdict[i] == S4_KEPT) return ;
   if (!wanted)
@@ -225,7 +246,7 @@ static void judge (s4_mountplan *p, unsigned int i, unsigned int hidden_by, int 
   {
     unsigned int j = p->needs[k] ;
     if (p->verdict[j] == S4_GOES) continue ;
-    p->verdict[i] = j == hidden_by ? S4_HIDDEN : S4_CARRIES ;
+    p->verdict[i] = k - p->needs_at[i] >= solid ? S4_HIDDEN : S4_CARRIES ;
     p->because[i] = j ;
     return ;
   }
@@ -236,23 +257,23 @@ int s4_mountplan_make (s4_mountplan *p, s4_mounts const *ms, unsigned int const 
   char const *types, s4_edge const *edges, unsigned int nedges)
 {
   struct table t ;
-  unsigned int *hidden_by = numbers(ms->n), *order = numbers(ms->n) ;
+  unsigned int *solid = numbers(ms->n), *order = numbers(ms->n) ;
   unsigned int nall ;
   p->n = 0 ;
   p->order = numbers(ms->n) ;
   p->because = numbers(ms->n) ;
   p->verdict = (unsigned char *)numbers(ms->n) ;
-  if (!hidden_by || !order || !p->order || !p->because || !p->verdict || !table_make(&t, ms)) return 0 ;
+  if (!solid || !order || !p->order || !p->because || !p->verdict || !table_make(&t, ms)) return 0 ;
   memset(p->verdict, S4_GOES, ms->n) ;
-  if (!add_all_edges(&t, edges, nedges, hidden_by)) return 0 ;
+  if (!add_all_edges(&t, edges, nedges, solid)) return 0 ;
   nall = (unsigned int)genalloc_len(s4_edge, &t.edges) ;
   if (!gather_needs(ms->n, genalloc_s(s4_edge, &t.edges), nall, &p->needs, &p->needs_at)) return 0 ;
   if (!s4_order(ms->n, genalloc_s(s4_edge, &t.edges), nall, order)) return 0 ;
   mark_kept(&t, keep, nkeep, p->verdict) ;
   for (unsigned int k = 0 ; k < ms->n ; k++)
-    judge(p, order[k], hidden_by[order[k]], s4_type_wanted(types, ms->m[order[k]].type)) ;
+    judge(p, order[k], solid[order[k]], s4_type_wanted(types, ms->m[order[k]].type)) ;
   table_free(&t) ;
-  free(hidden_by) ;
+  free(solid) ;
   free(order) ;
   return 1 ;
 }
@@ -271,13 +292,13 @@ int s4_mounts_holding (s4_mounts const *ms, char const *path)
   int at = -1 ;
   for (unsigned int i = 0 ; i < ms->n ; i++)
     if (!strcmp(ms->m[i].dir, "/") && s4_mounts_parent(ms, (int)i) == -1) at = (int)i ;
-  for (;;)
+  for (unsigned int steps = 0 ; ; steps++)
   {
     int next = -1 ;
     for (unsigned int i = 0 ; at >= 0 && i < ms->n ; i++)
       if (ms->m[i].parent == ms->m[at].id && (int)i != at && lies_below(path, ms->m[i].dir)
        && (next == -1 || strlen(ms->m[i].dir) < strlen(ms->m[next].dir))) next = (int)i ;
-    if (next == -1) return at ;
+    if (next == -1 || steps == ms->n) return at ;
     at = next ;
   }
 }

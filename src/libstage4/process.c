@@ -33,9 +33,11 @@ int s4_process_parse (char const *stat, size_t len, s4_process *p)
   char text[512] ;
   char *s = text ;
   uint64_t pid, ppid, session, tty, flags, threads ;
-  if (close >= len || open >= close || close + 2 >= len || len - close - 2 >= sizeof text) return 0 ;
-  memcpy(text, stat + close + 2, len - close - 2) ;
-  text[len - close - 2] = 0 ;
+  if (close >= len || open >= close || close + 2 >= len) return 0 ;
+  len -= close + 2 ;
+  if (len >= sizeof text) len = sizeof text - 1 ;   /* what is needed is at the beginning */
+  memcpy(text, stat + close + 2, len) ;
+  text[len] = 0 ;
   for (unsigned int n = STATE ; n <= STARTTIME ; n++)
   {
     at[n] = s ;

@@ -82,6 +82,12 @@ size_t s4_line (char *buf, char const *const *s, size_t n, size_t clean)
     if (i < clean || m <= WORD_MAX) len = add_word(buf, len, s[i], 0, 0) ;
     else len = add_word(buf, len, s[i], WORD_MAX / 2, m - WORD_MAX) ;
   }
+  while (i < n && (!s[i] || !*s[i])) i++ ;
+  if (i < n && len == S4_LINE_MAX - 4)
+  {
+    memcpy(buf + len, "...", 3) ;
+    len += 3 ;
+  }
   buf[len++] = '\n' ;
   return len ;
 }

@@ -113,9 +113,12 @@ static void workers_collect (struct board *b)
     int wstat ;
     if (!s4_wait(pid, 0, &wstat)) continue ;
     worker_forget(b, k) ;
-    if (WIFEXITED(wstat)) continue ;
-    for (unsigned int i = 0 ; i < b->job->n ; i++)
-      if (turn(b->tasks + i, pid, S4_FINISHED)) b->tasks[i].err = EOWNERDEAD ;
+    for (unsigned int i = 0 ; i < b->job->n ; i++) if (state_of(b->tasks + i) == pid)
+    {
+      b->tasks[i].err = EOWNERDEAD ;
+      b->tasks[i].ended = s4_now() ;
+      turn(b->tasks + i, pid, S4_FINISHED) ;
+    }
   }
 }
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -147,8 +148,15 @@ static void waiting (void)
   ok(waitpid(-1, 0, WNOHANG) == -1 && errno == ECHILD, "none is left as a zombie") ;
 }
 
+static void nothing (int sig)
+{
+  (void)sig ;
+}
+
 static void polling (void)
 {
+  struct itimerval const often = { { 0, 150000 }, { 0, 150000 } }, never = { { 0, 0 }, { 0, 0 } } ;
+  struct sigaction const sa = { .sa_handler = &nothing } ;
   int p[2] ;
   struct pollfd x = { .events = POLLIN } ;
   s4_ms start = s4_now(), took ;
@@ -161,6 +169,11 @@ static void polling (void)
   ok(write(p[1], "", 1) == 1 && s4_poll(&x, 1, s4_now() + 20000) == 1 && x.revents & POLLIN, "something comes") ;
   start = s4_now() ;
   ok(s4_poll(0, 0, start + 100) == 0 && s4_now() >= start + 100, "only time passes") ;
+  sigaction(SIGALRM, &sa, 0) ;
+  setitimer(ITIMER_REAL, &often, 0) ;
+  start = s4_now() ;
+  ok(s4_poll(0, 0, start + 1400) == 0 && s4_now() >= start + 1400, "more than a second, with signals in it") ;
+  setitimer(ITIMER_REAL, &never, 0) ;
   close(p[0]) ;
   close(p[1]) ;
 }

@@ -7,6 +7,7 @@ usage='stage4-hookdir: fatal: usage: stage4-hookdir [ -v verbosity ] -d path [ -
 # hook FILE [LINE] : says its name and its arguments, then does LINE
 hook () {
   mkdir -p "${1%/*}"
+  # shellcheck disable=SC2016
   printf '#!/bin/sh\necho "$0 $*"\n%s\n' "$2" >"$1"
   chmod 755 "$1"
 }

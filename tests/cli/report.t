@@ -1,5 +1,6 @@
 #!/bin/sh
 # Reports: one write of one line, which neither blocks nor kills the program.
+# shellcheck disable=SC2016
 # shellcheck source=tests/lib.sh
 . "${0%/*}/../lib.sh"
 

@@ -3,7 +3,7 @@
   (mount and pid namespace) with a limit, times in milliseconds, strange stderrs. One static binary.
 
     helper ms                      milliseconds since the boot, as stage4 counts them
-    helper box SECONDS cmd...      cmd as pid 1 of new mount and pid namespaces; "box: exit N", "box: signal N" or "box: late" at last
+    helper box SECONDS cmd...      cmd as pid 1 of new mount, pid and (for names of sockets) network namespaces; "box: exit N", "box: signal N" or "box: late" at last
     helper nobody cmd...           cmd as uid 65534 of a new user namespace in which nobody is root
     helper victim [options]        see below; prints the pid once it is ready
     helper full cmd...             cmd with a full pipe as stderr that nobody reads; "full: exit N, N ms, N bytes" at last
@@ -15,6 +15,9 @@
     helper lock                    takes the name by which a chain shows that it is under way; ends when stdin does
     helper spoilt cmd...           cmd with what stage4-begin should mend
     helper look                    a look at this process: ignored and blocked signals, parent-death signal, limits
+    helper terminal cmd...         cmd in a process group of its own, in a session with a terminal that somebody else leads
+    helper reader FILE STOP        reads the manifest FILE over and over until there is STOP; "good N, torn N, missing N" at last
+    helper without CAP cmd...      cmd as a root that can't have the capability with that number
 */
 
 #define _GNU_SOURCE
@@ -89,6 +92,7 @@ static int do_box (int argc, char **argv)
   pid_t pid ;
   if (argc < 2) return 100 ;
   if (unshare(CLONE_NEWNS | CLONE_NEWPID) == -1) die("unshare") ;
+  unshare(CLONE_NEWNET) ;   /* without it tests that run side by side see each other's chains */
   pid = fork() ;
   if (pid == -1) die("fork") ;
   if (!pid)
@@ -403,6 +407,68 @@ static int do_look (int argc, char **argv)
   return 0 ;
 }
 
+ /* What a shell with job control does: cmd leads a group, but not the session. Its 0, 1 and 2 stay. */
+
+static int do_terminal (int argc, char **argv)
+{
+  int wstat ;
+  pid_t pid ;
+  if (!argc) return 100 ;
+  pid = fork() ;
+  if (pid == -1) die("fork") ;
+  if (pid) return waitpid(pid, &wstat, 0) == pid ? code_of(wstat) : 125 ;
+  setsid() ;
+  signal(SIGHUP, SIG_IGN) ;
+  take_tty() ;
+  pid = fork() ;
+  if (!pid)
+  {
+    signal(SIGHUP, SIG_DFL) ;
+    setpgid(0, 0) ;
+    run(argv) ;
+  }
+  if (waitpid(pid, &wstat, 0) != pid) die("wait") ;
+  _exit(code_of(wstat)) ;
+}
+
+ /* A whole manifest ends with "end N" and has N lines before that. */
+
+static int is_whole_manifest (char const *s, size_t len)
+{
+  char end[32] ;
+  int lines = 0, n ;
+  for (size_t i = 0 ; i < len ; i++) lines += s[i] == '\n' ;
+  n = snprintf(end, sizeof end, "\nend %d\n", lines - 1) ;
+  return len > (size_t)n && !memcmp(s + len - n, end, (size_t)n) ;
+}
+
+static int do_reader (int argc, char **argv)
+{
+  static char buf[1 << 20] ;
+  long good = 0, torn = 0, missing = 0 ;
+  if (argc != 2) return 100 ;
+  while (access(argv[1], F_OK))
+  {
+    size_t len = 0 ;
+    ssize_t r ;
+    int fd = open(argv[0], O_RDONLY | O_CLOEXEC) ;
+    if (fd == -1) { missing++ ; continue ; }
+    while ((r = read(fd, buf + len, sizeof buf - len)) > 0) len += (size_t)r ;
+    close(fd) ;
+    if (is_whole_manifest(buf, len)) good++ ; else torn++ ;
+  }
+  printf("good %ld, torn %ld, missing %ld\n", good, torn, missing) ;
+  return 0 ;
+}
+
+static int do_without (int argc, char **argv)
+{
+  if (argc < 2) return 100 ;
+  if (prctl(PR_CAPBSET_DROP, atoi(argv[0]), 0, 0, 0) == -1) die("capability") ;
+  run(argv + 1) ;
+  return 0 ;
+}
+
 static int do_ms (int argc, char **argv)
 {
   (void)argc ;
@@ -418,6 +484,7 @@ int main (int argc, char **argv)
     { "ms", &do_ms }, { "box", &do_box }, { "nobody", &do_nobody }, { "victim", &do_victim }, { "full", &do_full },
     { "records", &do_records }, { "walker", &do_walker }, { "code", &do_code }, { "respawn", &do_respawn }, { "setsid", &do_setsid }, { "lock", &do_lock },
     { "spoilt", &do_spoilt }, { "look", &do_look },
+    { "terminal", &do_terminal }, { "reader", &do_reader }, { "without", &do_without },
   } ;
   for (size_t i = 0 ; argc > 1 && i < sizeof all / sizeof *all ; i++)
     if (!strcmp(argv[1], all[i].name))
