@@ -290,8 +290,10 @@ transcript () {
 
 # what is said in /got, what should be in /want
 replay () {
-  /usr/bin/timeout 60 sh -c "$1" >/out 2>/err </dev/null    # not busybox's, which leaves somebody behind
-  code=$?
+  # Pipes: a report to a file is left to a child when the machine is slow, and comes later. Not busybox's
+  # timeout, which leaves somebody behind.
+  { { /usr/bin/timeout 60 sh -c "$1" </dev/null ; echo $? >/code ; } 2>&1 >&3 | cat >/err ; } 3>&1 | cat >/out
+  read -r code </code
   { sed 's/^/| /' /out ; sed 's/^/! /' /err ; echo "= $code" ; } >/got
   for mark in '|' ! = ; do grep "^$mark" /want ; done >/wanted
   if awk '

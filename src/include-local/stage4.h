@@ -21,13 +21,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <sys/stat.h>
 #include <poll.h>
 
 #include <skalibs/gccattributes.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/stralloc.h>
+
+
+struct stat ;
 
 
  /* exit codes, and values of `?` (doc/index.html) */
@@ -168,6 +170,9 @@ extern void s4_step_usage (void) gccattr_noreturn ;
  /* "invalid what: arg", then the same */
 extern void s4_step_badarg (char const *what, char const *arg) gccattr_noreturn ;
  /* a time, not 0 unless zero; else s4_step_badarg() */
+/* an absolute path, without slashes at its end; else s4_step_badarg(). A place is not / itself */
+extern char const *s4_step_path (char const *what, char const *arg) ;
+extern char const *s4_step_place (char const *what, char const *arg) ;
 extern s4_ms s4_step_time (char const *arg, int zero) ;
 
  /*
@@ -616,6 +621,7 @@ struct s4_ramfill_s
   uint64_t left ;         /* bytes that may still be copied */
   genalloc entries ;      /* s4_entry, one for each name inside */
   genalloc programs ;     /* those that have an interpreter */
+  genalloc trees ;        /* char const *: directories inside that are copied whole */
 } ;
 extern int s4_ramfill_directory (s4_ramfill *, char const *dst, mode_t mode) ;
 extern int s4_ramfill_link (s4_ramfill *, char const *dst, char const *target) ;

@@ -86,6 +86,7 @@ void s4_release_fds (char const *old)
   if (!dir || !s4_mounts_load(&ms))
   {
     s4_warnsys("unable to look for file descriptors that point into the old root") ;
+    if (dir) closedir(dir) ;
     return ;
   }
   while ((d = readdir(dir)))

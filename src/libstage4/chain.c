@@ -90,13 +90,14 @@ void s4_chain_read (char const *const *envp, int finishing)
   s4.container = s4_in_container() ;
   if (scan_number("STAGE4_PID", &u) && u && u <= INT32_MAX && (!kill((pid_t)u, 0) || errno != ESRCH))
     s4.pid = (pid_t)u ;
+  if (scan_number("STAGE4_VERBOSITY", &u) && u <= 9) s4.verbosity = (unsigned int)u ;
+  if (!s4.pid) return ;   /* what is left of a chain that is over means nothing */
   s = s4_getenv("STAGE4_ACTION") ;
   if (s) s4_action_scan(s, &s4.action) ;
   if (scan_number("STAGE4_BEGUN", &u) && u <= INT64_MAX) s4.begun = (s4_ms)u ;
   if (scan_number("STAGE4_DEADLINE", &u) && u < INT64_MAX)
     s4.budget.deadline = s4_budget_deadline(s4.begun, (s4_ms)u, finishing) ;
   if (scan_number("STAGE4_WATCHDOG", &u) && u <= INT32_MAX) s4.watchdog = (int)u ;
-  if (scan_number("STAGE4_VERBOSITY", &u) && u <= 9) s4.verbosity = (unsigned int)u ;
 }
 
 s4_ms s4_limit (s4_ms timeout)

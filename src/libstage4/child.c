@@ -53,14 +53,21 @@ static void close_range_of (unsigned int first, unsigned int last)
   for (; first <= last ; first++) close((int)first) ;
 }
 
+ /* The /proc that this process looks at stays open too, until it executes something. */
+
 void s4_close_all_but (int a, int b)
 {
-  int low = a < b ? a : b, high = a < b ? b : a ;
-  if (low < 3) low = 2 ;
-  if (high < 3) high = 2 ;
-  if (low > 3) close_range_of(3, (unsigned int)low - 1) ;
-  close_range_of((unsigned int)low + 1, (unsigned int)high - 1) ;
-  close_range_of((unsigned int)high + 1, UINT_MAX) ;
+  int keep[] = { a, b, s4_proc() } ;
+  unsigned int next = 3 ;
+  for (unsigned int round = 0 ; round < 3 ; round++)
+  {
+    int least = INT_MAX ;
+    for (unsigned int i = 0 ; i < 3 ; i++) if (keep[i] >= (int)next && keep[i] < least) least = keep[i] ;
+    if (least == INT_MAX) break ;
+    if ((unsigned int)least > next) close_range_of(next, (unsigned int)least - 1) ;
+    next = (unsigned int)least + 1 ;
+  }
+  close_range_of(next, UINT_MAX) ;
 }
 
 static void begin_clean (int keep, int oom)
@@ -69,7 +76,7 @@ static void begin_clean (int keep, int oom)
   for (int sig = 1 ; sig < NSIG ; sig++) signal(sig, SIG_DFL) ;
   sig_blocknone() ;
   s4_proc_write("self/oom_score_adj", S4_NUM(oom)) ;
-  s4_close_all_but(keep, s4_proc()) ;
+  s4_close_all_but(keep, -1) ;
   if (!getrlimit(RLIMIT_NOFILE, &rl))
   {
     rl.rlim_cur = rl.rlim_max < CHILD_FILES ? rl.rlim_max : CHILD_FILES ;

@@ -26,23 +26,29 @@
 struct family
 {
   pid_t hook ;
-  uint64_t since ;     /* clock ticks */
+  genalloc before ;    /* s4_victim: children that we had already */
   genalloc members ;   /* s4_victim */
 } ;
 
-static int is_member (struct family const *f, pid_t pid)
+static int is_in (genalloc const *victims, pid_t pid)
 {
-  s4_victim const *v = genalloc_s(s4_victim, &f->members) ;
-  for (size_t n = genalloc_len(s4_victim, &f->members) ; n-- ; ) if (v[n].p.pid == pid) return 1 ;
+  s4_victim const *v = genalloc_s(s4_victim, victims) ;
+  for (size_t n = genalloc_len(s4_victim, victims) ; n-- ; ) if (v[n].p.pid == pid) return 1 ;
   return 0 ;
+}
+
+static int is_child (s4_process const *p, void *data)
+{
+  (void)data ;
+  return p->ppid == getpid() ;
 }
 
 static int belongs (s4_process const *p, void *data)
 {
   struct family const *f = data ;
-  if (is_member(f, p->pid)) return 0 ;
-  return p->pid == f->hook || p->session == f->hook || is_member(f, p->ppid)
-   || (p->ppid == getpid() && p->start >= f->since) ;
+  if (is_in(&f->members, p->pid)) return 0 ;
+  return p->pid == f->hook || p->session == f->hook || is_in(&f->members, p->ppid)
+   || (p->ppid == getpid() && !is_in(&f->before, p->pid)) ;
 }
 
 static size_t family_find (struct family *f)
@@ -130,9 +136,10 @@ int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace)
 {
   s4_ms const begun = s4_now() ;
   s4_ms const limit = s4_limit(timeout) ;
-  struct family f = { .since = s4_ticks(), .members = GENALLOC_ZERO } ;
+  struct family f = { .before = GENALLOC_ZERO, .members = GENALLOC_ZERO } ;
   int wstat ;
   prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself from the hook becomes our child, so it can be found */
+  s4_victims_find(&f.before, &is_child, 0) ;
   if (!start(argv, limit, &f.hook))
   {
     s4_warnsys("unable to execute ", argv[0]) ;

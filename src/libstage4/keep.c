@@ -25,29 +25,57 @@ struct resolve
 static int tell_mount (int fd, char const *path, struct stat const *st, void *data)
 {
   struct resolve const *r = data ;
-  s4_kept k = { .path = r->path } ;
   int id = s4_mount_id(fd) ;
+  s4_kept k = { .id = (unsigned int)id, .path = r->path } ;
   (void)path ;
   (void)st ;
-  k.id = (unsigned int)id ;
   return id <= 0 || !s4_answer(r->fd, &k, sizeof k) ;
 }
 
-static int resolve_all (int fd, void *data)
+ /* A path that isn't there, or only a part of it, keeps what was passed. */
+
+static int resolve_from (int fd, void *data)
 {
   struct resolve *r = data ;
   r->fd = fd ;
-   /* A path that isn't there, or only a part of it, keeps what was passed. */
-  for (r->path = 0 ; r->path < r->n ; r->path++) s4_path_walk(r->paths[r->path], &tell_mount, r) ;
+  for (; r->path < r->n ; r->path++) s4_path_walk(r->paths[r->path], &tell_mount, r) ;
   return 0 ;
 }
+
+ /* One that hangs is kept by its name, where the table has it. */
+
+static void keep_by_name (char const *path, unsigned int index, genalloc *kept)
+{
+  s4_mounts ms = S4_MOUNTS_ZERO ;
+  int i = s4_mounts_load(&ms) ? s4_mounts_holding(&ms, path) : -1 ;
+  s4_kept k = { .id = i >= 0 ? ms.m[i].id : 0, .path = index } ;
+  if (i >= 0) genalloc_append(s4_kept, kept, &k) ;
+}
+
+ /*
+   A child that hangs is lost on one path; the next child begins after it. Each path tells / at least, so the
+   last one told is it.
+ */
 
 int s4_keep_resolve (char const *const *paths, unsigned int n, genalloc *kept)
 {
   struct resolve r = { .paths = paths, .n = n } ;
-  int ok = s4_ask(&resolve_all, &r, LOOK_TIMEOUT, kept) ;
-  genalloc_setlen(s4_kept, kept, genalloc_len(s4_kept, kept)) ;   /* cut off in the middle of one */
-  return ok ;
+  genalloc answer = GENALLOC_ZERO ;
+  int all = 1 ;
+  while (r.path < n)
+  {
+    int complete = s4_ask(&resolve_from, &r, LOOK_TIMEOUT, &answer) ;
+    size_t told = genalloc_len(s4_kept, &answer) ;
+    genalloc_setlen(s4_kept, &answer, told) ;   /* cut off in the middle of one */
+    if (!genalloc_cat(s4_kept, kept, &answer)) return 0 ;
+    if (complete) break ;
+    all = 0 ;
+    if (told) r.path = genalloc_s(s4_kept, &answer)[told-1].path ;
+    keep_by_name(paths[r.path], r.path, kept) ;
+    r.path++ ;
+  }
+  genalloc_free(s4_kept, &answer) ;
+  return all ;
 }
 
 static int ends_path (genalloc const *kept, size_t i)

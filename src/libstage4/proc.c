@@ -35,7 +35,7 @@ int s4_proc (void)
   if (fd >= 0 && !fstatfs(fd, &sf) && sf.f_type == PROC_SUPER_MAGIC) return fd ;
   if (fd >= 0) fd_close(fd) ;
   fd = s4_newfs("proc", (char const *const []){ 0 }) ;
-  if (fd == -1) errno = ENOENT ;
+  if (fd == -1) errno = ENODEV ;   /* not ENOENT: that is said of a file in it */
   return fd ;
 }
 

@@ -37,6 +37,12 @@ static int failed (char const *what, char const *arg)
   return 0 ;
 }
 
+static int not_copied (char const *src)
+{
+  errno = EINVAL ;
+  return failed("copy what is neither file nor directory: ", src) ;
+}
+
 static char const *relative (char const *path)
 {
   return path + strspn(path, "/") ;
@@ -56,9 +62,9 @@ static int enter (s4_ramfill *r, char type, struct stat const *st, char const *d
   s4_entry const e =
   {
     .type = type, .mode = st->st_mode, .size = type == 'f' ? (uint64_t)st->st_size : 0, .mtime = (uint64_t)st->st_mtime,
-    .dst = strdup(dst), .src = strdup(src)
+    .dst = s4_concat(dst, ""), .src = s4_concat(src, "")
   } ;
-  return e.dst && e.src && genalloc_append(s4_entry, &r->entries, &e) ;
+  return *e.dst && *e.src && genalloc_append(s4_entry, &r->entries, &e) ;
 }
 
 int s4_ramfill_directory (s4_ramfill *r, char const *dst, mode_t mode)
@@ -112,16 +118,19 @@ static int run_listing (int fd, void *data)
 {
   struct listing const *l = data ;
   char const *argv[] = { l->interpreter, "--list", l->program, 0 } ;
+  char *noenv[] = { 0 } ;   /* what LD_LIBRARY_PATH finds here is not found there */
   if (l->inside && chroot(".") == -1) return errno ;
   if (dup2(fd, 1) == -1) return errno ;
   fd_close(fd) ;
-  execv(argv[0], (char *const *)argv) ;
+  execve(argv[0], (char *const *)argv, noenv) ;
   return errno ;
 }
 
 static int list_libraries (stralloc *list, struct listing *l)
 {
-  return s4_ask(&run_listing, l, LIST_TIMEOUT, list) && stralloc_0(list) ;
+  if (s4_ask(&run_listing, l, LIST_TIMEOUT, list)) return stralloc_0(list) ;
+  if (errno != ETIMEDOUT) errno = ELIBBAD ;   /* the linker has said on stderr what it lacks */
+  return 0 ;
 }
 
  /* The child has no file descriptor of the root, but a working directory. */
@@ -205,15 +214,28 @@ static int add_member (s4_ramfill *r, char const *dst, char const *src)
   if (lstat(src, &st) == -1) return failed("look at ", src) ;
   if (S_ISDIR(st.st_mode)) return s4_ramfill_directory(r, dst, st.st_mode) && add_tree(r, dst, src) ;
   if (S_ISREG(st.st_mode)) return add_file(r, dst, src, &st) ;
-  if (!S_ISLNK(st.st_mode)) return (errno = EINVAL, failed("copy what is neither file nor directory: ", src)) ;
+  if (!S_ISLNK(st.st_mode)) return not_copied(src) ;
   return strcmp(dst, relative(src)) ? copy_link(r, dst, AT_FDCWD, src) : s4_ramfill_path(r, src) ;
 }
 
+static int is_entered (s4_ramfill const *r, char const *dst)
+{
+  char const *const *t = genalloc_s(char const *, &r->trees) ;
+  for (size_t n = genalloc_len(char const *, &r->trees) ; n-- ; ) if (!strcmp(t[n], dst)) return 1 ;
+  return 0 ;
+}
+
+ /* Each only once: a link in it may lead back to it. */
+
 static int add_tree (s4_ramfill *r, char const *dst, char const *src)
 {
-  DIR *dir = opendir(src) ;
+  DIR *dir ;
   struct dirent *d ;
+  char const *name = s4_concat(dst, "/") ;
   int ok = 1 ;
+  if (is_entered(r, name)) return 1 ;
+  if (!genalloc_append(char const *, &r->trees, &name)) return 0 ;
+  dir = opendir(src) ;
   if (!dir) return failed("read the directory ", src) ;
   while (ok && (d = readdir(dir)))
   {
@@ -257,7 +279,7 @@ int s4_ramfill_path (s4_ramfill *r, char const *path)
   if (!ok && errno) failed("copy ", path) ;
   if (ok && S_ISREG(p.st.st_mode)) ok = add_file(r, relative(p.last.s), p.last.s, &p.st) ;
   else if (ok && S_ISDIR(p.st.st_mode)) ok = add_tree(r, relative(p.last.s), p.last.s) ;
-  else if (ok) ok = (errno = EINVAL, failed("copy what is neither file nor directory: ", path)) ;
+  else if (ok) ok = not_copied(path) ;
   stralloc_free(&p.last) ;
   return ok ;
 }
@@ -281,8 +303,8 @@ int s4_ramfill_as (s4_ramfill *r, char const *src, char const *dst)
   dst = relative(dst) ;
   if (stat(src, &st) == -1) return failed("find ", src) ;
   if (!add_parents(r, dst)) return 0 ;
-  return S_ISDIR(st.st_mode) ? s4_ramfill_directory(r, dst, st.st_mode)
-   && add_tree(r, dst, src) : add_file(r, dst, src, &st) ;
+  if (S_ISDIR(st.st_mode)) return s4_ramfill_directory(r, dst, st.st_mode) && add_tree(r, dst, src) ;
+  return S_ISREG(st.st_mode) ? add_file(r, dst, src, &st) : not_copied(src) ;
 }
 
  /* --- when all is inside --- */

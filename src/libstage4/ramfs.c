@@ -53,6 +53,7 @@ static int is_as_listed (struct check *c, int root, s4_entry const *e)
   if (fstatat(root, e->dst, &st, AT_SYMLINK_NOFOLLOW) == -1) return wrong(c, "missing inside: ", e->dst) ;
   if (e->type == 'l') return S_ISLNK(st.st_mode) || wrong(c, "not a symbolic link inside: ", e->dst) ;
   if (e->type == 'd') return S_ISDIR(st.st_mode) || wrong(c, "not a directory inside: ", e->dst) ;
+  if ((st.st_mode & 0777) != (e->mode & 0755)) return wrong(c, "mode has changed inside: ", e->dst) ;
   if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size) return wrong(c, "not whole inside: ", e->dst) ;
   if (stat(e->src, &st) == -1 || (uint64_t)st.st_size != e->size || (uint64_t)st.st_mtime != e->mtime) c->stale++ ;
   return 1 ;

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
 #include <skalibs/sig.h>
 #include <skalibs/strerr.h>
@@ -167,15 +168,11 @@ static void emit (int fd, char const *s, size_t n)
      && s4_now() < start + patience) ;
     r = p == 1 ? write_interruptibly(fd, s, n) : (errno = EAGAIN, -1) ;
   }
-  if (r != (ssize_t)n)
-  {
-    waited += s4_now() - start ;
-    if (waited >= ALL_PATIENCE)
-    {
-      give_up_on(fd) ;
-      waited = 0 ;
-    }
-  }
+  if (r == (ssize_t)n) return ;
+  waited += s4_now() - start ;
+  if (waited < ALL_PATIENCE && (r >= 0 || errno == EAGAIN || errno == EINTR)) return ;
+  give_up_on(fd) ;   /* it sleeps, or it is gone: EPIPE, EIO of a console that was hung up */
+  waited = 0 ;
 }
 
 static unsigned int const needed_verbosity[] = { [S4_FATAL] = 0, [S4_WARNING] = 1, [S4_INFO] = 1, [S4_VERBOSE] = 2,
@@ -206,5 +203,7 @@ void s4_report (enum s4_level_e level, int err, char const *const *s, size_t n)
 void s4_plan (char const *const *s, size_t n)
 {
   char buf[S4_LINE_MAX] ;
-  emit(1, buf, s4_line(buf, s, n, 0)) ;
+  size_t len = s4_line(buf, s, n, 0) ;
+   /* nothing is under way: this may block */
+  if (allwrite(1, buf, len) != len) s4_fatalsys("unable to write to stdout") ;
 }

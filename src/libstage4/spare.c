@@ -59,7 +59,7 @@ static int is_in_survivor_cgroup (char const *root, pid_t pid, stralloc *sa)
   if (!root || !proc_file(pid, "/cgroup", sa)) return 0 ;
   path = !strncmp(sa->s, "0::/", 4) ? sa->s : strstr(sa->s, "\n0::/") ;
   if (!path) return 0 ;
-  path = strchr(path, '/') ;
+  path += *path == '\n' ? 4 : 3 ;
   if (!stralloc_cats(&dir, root) || !stralloc_catb(&dir, path, strcspn(path, "\n")) || !stralloc_0(&dir)) return 0 ;
   while (!marked && strlen(dir.s) > strlen(root))
   {
@@ -94,5 +94,7 @@ void s4_victims_look (genalloc *victims)
   s4_job const job = { .n = n, .timeout = LOOK_TIMEOUT, .run = &look, .data = &l } ;
   s4_task const *t = n ? s4_work(&job) : 0 ;
   if (n && !t) s4_warnsys("unable to look at command lines, storage daemons may be killed") ;
-  for (unsigned int i = 0 ; t && i < n ; i++) if (t[i].state == S4_FINISHED) l.v[i].spared = (char)t[i].err ;
+  for (unsigned int i = 0 ; t && i < n ; i++)
+    if (t[i].state == S4_FINISHED && (t[i].err == S4_SPARED_STORAGE || t[i].err == S4_SPARED_CGROUP))
+      l.v[i].spared = (char)t[i].err ;
 }

@@ -5,10 +5,12 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
+#include <skalibs/sig.h>
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
 
@@ -30,6 +32,8 @@ void s4_step_init (char const *prog, char const *usagestring, unsigned int f, ch
   usage = usagestring ;
   flags = f ;
   s4.marker = (char *)argv[0] ;
+  sig_ignore(SIGPIPE) ;    /* a report to a logger that is dead must not kill the step */
+  sig_restore(SIGCHLD) ;   /* ignored, it would hide the ends of children */
   fd_sanitize() ;   /* else the next file to be opened could become stderr */
   s4_chain_read(envp, !!(f & S4_FINISHES)) ;
    /* The pid makes a variable that somebody inherits by mistake harmless. */
@@ -79,6 +83,24 @@ void s4_step_refuse (char const *why)
 {
   s4_fatal(why) ;
   s4_step_giveup(S4_USAGE) ;
+}
+
+char const *s4_step_path (char const *what, char const *arg)
+{
+  size_t len = strlen(arg) ;
+  char *path ;
+  if (*arg != '/') s4_step_badarg(what, arg) ;
+  while (len > 1 && arg[len-1] == '/') len-- ;
+  path = (char *)s4_concat(arg, "") ;
+  if (*path) path[len] = 0 ;
+  return path ;
+}
+
+char const *s4_step_place (char const *what, char const *arg)
+{
+  char const *path = s4_step_path(what, arg) ;
+  if (!path[1]) s4_step_badarg(what, arg) ;
+  return path ;
 }
 
 s4_ms s4_step_time (char const *arg, int zero)

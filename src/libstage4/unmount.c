@@ -24,6 +24,7 @@
 #define BACKOFF_ALL 1000
 #define LOOK_TIMEOUT 2000
 #define FORCE_TIMEOUT 1000
+#define NONE ((unsigned int)-1)
 
  /* --- the plan --- */
 
@@ -39,6 +40,7 @@ static int place_tasks (s4_unmount *u)
   genalloc place = GENALLOC_ZERO ;
   if (!genalloc_ready(unsigned int, &place, u->ms.n + 1)) return 0 ;
   u->task_of = genalloc_s(unsigned int, &place) ;
+  for (unsigned int i = 0 ; i < u->ms.n ; i++) u->task_of[i] = NONE ;
   for (unsigned int t = 0 ; t < u->plan.n ; t++) u->task_of[u->plan.order[t]] = t ;
   return 1 ;
 }
@@ -69,14 +71,17 @@ static int run_umount (unsigned int t, void *data)
   return umount2(mount_of(data, t)->dir, UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
 }
 
- /* When all that must go first is gone. It all has a task: what carries something that stays is not in the order. */
+ /* When all that must go first is gone. */
 
 static int is_free (unsigned int t, s4_task const *tasks, void *data)
 {
   s4_unmount const *u = data ;
   unsigned int i = u->plan.order[t] ;
   for (unsigned int k = u->plan.needs_at[i] ; k < u->plan.needs_at[i+1] ; k++)
-    if (!s4_task_done(tasks + u->task_of[u->plan.needs[k]])) return 0 ;
+  {
+    unsigned int need = u->task_of[u->plan.needs[k]] ;
+    if (need == NONE || !s4_task_done(tasks + need)) return 0 ;
+  }
   return 1 ;
 }
 

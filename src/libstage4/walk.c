@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -23,7 +24,6 @@ static char const *const ours[] =
 {
 #define S4_PROGRAM(name) "stage4-" #name,
 #include "programs.h"
-#undef S4_PROGRAM
 } ;
 
 int s4_is_ours (char const *word)
@@ -75,9 +75,11 @@ static void walk_in_place (char const *const *argv, char const *file)
 {
   struct stat its, ours ;
   char const *base = strrchr(argv[0], '/') ;
-  s4_main_func *next = s4_multicall ? s4_multicall(base ? base + 1 : argv[0]) : 0 ;
+  s4_main_func *next ;
   char const *const *env ;
   int argc = 0 ;
+  if (!s4_multicall) return ;
+  next = (*s4_multicall)(base ? base + 1 : argv[0]) ;
   if (!next || stat(file, &its) == -1 || fstatat(s4_proc(), "self/exe", &ours, 0) == -1) return ;
   if (its.st_dev != ours.st_dev || its.st_ino != ours.st_ino || !(env = s4_nextenv())) return ;
   while (argv[argc]) argc++ ;
@@ -124,6 +126,7 @@ int s4_walk (char const *const *argv, s4_ms timeout)
   if (!s4_wait(pid, s4_now() + timeout, &wstat))
   {
     s4_warn("checking the line takes too long, going on without") ;
+    kill(pid, SIGKILL) ;
     return 1 ;
   }
   return WIFEXITED(wstat) && !WEXITSTATUS(wstat) ;

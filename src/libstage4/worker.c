@@ -23,6 +23,7 @@
 
 #define STALL 100     /* a worker that has been on one task for so long gets company */
 #define REPORT 1000
+#define CAP 30        /* times its timeout: a task whose progress may be another's still ends */
 
 struct watch   /* what the parent knows of a task */
 {
@@ -152,7 +153,8 @@ static void watch_task (struct board *b, unsigned int i, s4_ms now)
     w->said = now ;
     b->job->slow(i, now - began, b->job->data) ;
   }
-  if (now >= s4_budget_limit(&s4.budget, w->moved, b->job->timeout)) abandon(b, i) ;
+  if (now >= s4_budget_limit(&s4.budget, w->moved, b->job->timeout) || now >= began + CAP * b->job->timeout)
+    abandon(b, i) ;
 }
 
 static void watch_all (struct board *b)
@@ -178,6 +180,13 @@ static int workers_add (struct board *b)
   return 1 ;
 }
 
+static int has_pidfds (struct board const *b)
+{
+  struct pollfd const *x = genalloc_s(struct pollfd, &b->pollfds) ;
+  for (size_t k = genalloc_len(struct pollfd, &b->pollfds) ; k-- ; ) if (x[k].fd < 0) return 0 ;
+  return 1 ;
+}
+
 s4_task const *s4_work (s4_job const *job)
 {
   struct board b = { .job = job, .workers = GENALLOC_ZERO, .pollfds = GENALLOC_ZERO } ;
@@ -194,7 +203,7 @@ s4_task const *s4_work (s4_job const *job)
     if (!b.doing && !b.startable) break ;
     if (!workers_add(&b)) return 0 ;
     s4_poll(genalloc_s(struct pollfd, &b.pollfds), (unsigned int)genalloc_len(struct pollfd, &b.pollfds),
-      s4_now() + STALL) ;
+      s4_now() + (has_pidfds(&b) ? STALL : S4_TICK)) ;
   }
   while (genalloc_len(pid_t, &b.workers)) worker_forget(&b, 0) ;
   return b.tasks ;

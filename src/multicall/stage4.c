@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#include <skalibs/strerr.h>
-
 #include "stage4.h"
 
 #define PREFIX "stage4-"
@@ -53,7 +51,7 @@ static s4_main_func *find_main (char const *name)
 static struct program_s const *need (char const *name)
 {
   struct program_s const *p = find(name) ;
-  if (!p) strerr_dief(100, "unknown program: ", name) ;
+  if (!p) s4_step_badarg("program", name) ;
   return p ;
 }
 
@@ -75,14 +73,14 @@ int main (int argc, char const **argv, char const *const *envp)
 {
   struct program_s const *p ;
   char const *base ;
-  PROG = "stage4" ;
-  if (!argc) strerr_dieusage(100, usage) ;
+  if (!argc) return 100 ;
+  s4_step_init("stage4", usage, 0, argv, envp) ;   /* so that a wrong word is no end for pid 1 */
   base = strrchr(argv[0], '/') ;
   base = base ? base + 1 : argv[0] ;
   if (!strncmp(base, PREFIX, PREFIXLEN)) p = need(base) ;
   else
   {
-    if (argc < 2) strerr_dieusage(100, usage) ;
+    if (argc < 2) s4_step_usage() ;
     p = need(argv[1]) ;
     rename_argv0((char *)argv[0], argv[1], p->name) ;
     argv[1] = argv[0] ;

@@ -8,14 +8,18 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/stralloc.h>
+#include <skalibs/types.h>
 
 #include "stage4.h"
 
@@ -63,18 +67,41 @@ static int set_environment (struct options *o)
  /* --- one chain at a time --- */
 
  /*
-   An abstract name in the kernel needs no file system, survives the pivot, and ends with the last process that
-   has it open.
+   An abstract name in the kernel needs no file system, survives the pivot, and ends with the last process
+   that has it open. Anybody may take a name: it counts only if root listens on it, in our pid namespace.
  */
+
+static struct sockaddr_un const lock_name = { .sun_family = AF_UNIX, .sun_path = "\0stage4-chain" } ;
+#define LOCK_NAMELEN ((socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof "\0stage4-chain" - 1))
+
+static int is_of_our_machine (pid_t pid)
+{
+  struct stat its, ours ;
+  char name[PID_FMT + 8] ;
+  size_t m = pid_fmt(name, pid) ;
+  strcpy(name + m, "/ns/pid") ;
+  return !fstatat(s4_proc(), name, &its, 0) && !fstatat(s4_proc(), "self/ns/pid", &ours, 0)
+   && its.st_ino == ours.st_ino ;
+}
+
+static int is_chain_under_way (void)
+{
+  struct ucred peer = { .pid = 0, .uid = 1 } ;
+  socklen_t len = sizeof peer ;
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) ;
+  int known = fd != -1 && !connect(fd, (struct sockaddr const *)&lock_name, LOCK_NAMELEN)
+   && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) ;
+  if (fd != -1) fd_close(fd) ;
+  return known && !peer.uid && is_of_our_machine(peer.pid) ;
+}
 
 static int lock_chain (void)
 {
-  struct sockaddr_un const name = { .sun_family = AF_UNIX, .sun_path = "\0stage4-chain" } ;
   int fd = socket(AF_UNIX, SOCK_STREAM, 0) ;
   if (fd == -1) return -1 ;
-  if (!bind(fd, (struct sockaddr const *)&name, sizeof(sa_family_t) + 13)) return fd ;
+  if (!bind(fd, (struct sockaddr const *)&lock_name, LOCK_NAMELEN) && !listen(fd, 64)) return fd ;
   fd_close(fd) ;
-  return errno == EADDRINUSE ? -2 : -1 ;
+  return -1 ;
 }
 
 static int show_plan (struct options const *o, char const *const *next)
@@ -102,13 +129,13 @@ static void begin (struct options *o, char const *const *next)
     s4_fatal("this line can't be walked to its end; nothing was touched") ;
     s4_step_giveup(S4_USAGE) ;
   }
-  lock = lock_chain() ;
-  if (lock == -2 && getpid() != 1)
+  if (getpid() != 1 && is_chain_under_way())
   {
     s4_fatal("a chain is under way on this machine already") ;
     s4_step_giveup(S4_NOTSTARTED) ;
   }
-  if (lock < 0) s4_warn("unable to keep other chains from beginning") ;
+  lock = lock_chain() ;
+  if (lock < 0) s4_warnsys("unable to keep other chains from beginning") ;
   s4_become_fit(o->output, lock) ;
   s4_info(s4_action_name(o->action), " by pid ", S4_NUM(getpid()), o->budget ? ", within " : "",
     o->budget ? S4_MS(o->budget) : "") ;
@@ -132,8 +159,7 @@ int main (int argc, char const **argv, char const *const *envp)
         case 'h' : o.action = S4_HALT ; break ;
         case 'k' : o.action = S4_KEXEC ; break ;
         case 't' : o.budget = s4_step_time(l.arg, 0) ; break ;
-        case 'R' : if (*l.arg != '/' || !l.arg[1]) s4_step_badarg("ramfs (must begin with /)",
-          l.arg) ; o.ramfs = l.arg ; break ;
+        case 'R' : o.ramfs = s4_step_place("ramfs (must begin with /)", l.arg) ; break ;
         case 'a' : o.arg = l.arg ; break ;
         case 'c' : case 'K' : case 'o' : o.output = (char)opt ; break ;
       }
@@ -141,6 +167,7 @@ int main (int argc, char const **argv, char const *const *envp)
     argv += l.ind ;
   }
   if (o.action == S4_NOACTION || !argv[0]) s4_step_usage() ;
+  if (s4.walking && s4.pid) s4_step_refuse("a line begins only once") ;
   s4.action = o.action ;
   if (!set_environment(&o))
   {

@@ -52,7 +52,8 @@ int main (int argc, char const **argv, char const *const *envp)
     s4_fatal("no action: give -A, or STAGE4_ACTION") ;
     s4_step_giveup(S4_USAGE) ;
   }
-  if (action == S4_RETURN) s4_step_refuse("stage4-begin -A return: somebody else ends the machine") ;
+  if (action == S4_RETURN || s4.action == S4_RETURN)
+    s4_step_refuse("stage4-begin -A return: somebody else ends the machine") ;
   s4_step_checked(argv, 0) ;
 
   if (s4.dryrun)

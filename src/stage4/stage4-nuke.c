@@ -24,7 +24,7 @@
 
 #define USAGE "stage4-nuke [ -v verbosity ] [ -f ] [ -n ] [ -t termgrace ] [ -k killgrace ] [ -s sig ] [ -a ] [ -o pid ]... [ -O dir ]... prog..."
 #define LIST_TIMEOUT 1000
-#define RESPAWNS 5      /* rounds that found nothing but new children of pid 1 */
+#define RESPAWNS 5      /* rounds that found nothing but processes that were started since */
 
 struct options
 {
@@ -51,11 +51,13 @@ static int find_victims (struct options *o, genalloc *victims)
   return 1 ;
 }
 
+ /* Pid 1, or an ancestor that is spared, starts again what we end. */
+
 static int all_respawned (genalloc const *victims, uint64_t since)
 {
   s4_victim const *v = genalloc_s(s4_victim, victims) ;
   size_t n = genalloc_len(s4_victim, victims) ;
-  while (n--) if (v[n].p.ppid != 1 || v[n].p.start < since) return 0 ;
+  while (n--) if (v[n].p.start < since) return 0 ;
   return getpid() != 1 ;
 }
 
@@ -189,7 +191,7 @@ int main (int argc, char const **argv, char const *const *envp)
         case 'k' : o.killgrace = s4_step_time(l.arg, 0) ; break ;
         case 's' : if (!sig0_scan(l.arg, &o.sig)) s4_step_badarg("signal", l.arg) ; break ;
         case 'a' : o.ancestors_too = 1 ; break ;
-        case 'o' : ok &= genalloc_append(pid_t, &o.omit, &(pid_t){ scan_pid(l.arg) }) ; break ;
+        case 'o' : { pid_t pid = scan_pid(l.arg) ; ok &= genalloc_append(pid_t, &o.omit, &pid) ; break ; }
         case 'O' : ok &= genalloc_append(char const *, &o.omit_dirs, &l.arg) ; break ;
       }
     }

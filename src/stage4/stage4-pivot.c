@@ -207,6 +207,13 @@ static int show_plan (struct pivot *p)
   return S4_DONE ;
 }
 
+static char const *oldroot_name (char const *arg)
+{
+  char const *name = arg + (*arg == '/') ;
+  if (!*name || strchr(name, '/') || *name == '.') s4_step_badarg("old root (a name in the new root)", arg) ;
+  return name ;
+}
+
 static void add_move (struct pivot *p, char const *path)
 {
   if (!genalloc_append(char const *, &p->moves, &path)) s4_step_giveup(S4_NOTSTARTED) ;
@@ -227,12 +234,9 @@ int main (int argc, char const **argv, char const *const *envp)
       if (opt == -1) break ;
       switch (opt)
       {
-        case 'R' : if (*l.arg != '/' || !l.arg[1]) s4_step_badarg("new root (must begin with /)",
-          l.arg) ; p.newroot = l.arg ; break ;
-        case 'o' : if (!*l.arg || strchr(l.arg + (*l.arg == '/'),
-          '/')) s4_step_badarg("old root (a name in the new root)",
-            l.arg) ; p.oldroot = l.arg + (*l.arg == '/') ; break ;
-        case 'm' : if (*l.arg != '/') s4_step_badarg("path (must begin with /)", l.arg) ; add_move(&p, l.arg) ; break ;
+        case 'R' : p.newroot = s4_step_place("new root (must begin with /)", l.arg) ; break ;
+        case 'o' : p.oldroot = oldroot_name(l.arg) ; break ;
+        case 'm' : add_move(&p, s4_step_path("path (must begin with /)", l.arg)) ; break ;
       }
     }
     argv += l.ind ;

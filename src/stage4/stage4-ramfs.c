@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
@@ -25,6 +26,7 @@
 
 #define USAGE "stage4-ramfs [ -v verbosity ] [ -s size ] [ -d ] [ -n ] dir file..."
 #define CHECK_TIMEOUT 30000
+#define EXCHANGE (1u << 1)   /* RENAME_EXCHANGE of linux/fs.h, which older libcs neither have nor go together with */
 
 static int failed (char const *what, char const *arg)
 {
@@ -107,10 +109,13 @@ static int attach (int root, char const *dir)
 
 static int make_mounted (s4_ramfill *r, char const *dir, char const *size, char const *const *files)
 {
-  if (mkdir(dir, 0700) == -1 && errno != EEXIST) return failed("make the directory ", dir) ;
+  int made = !mkdir(dir, 0700) ;
+  if (!made && errno != EEXIST) return failed("make the directory ", dir) ;
   r->root = new_filesystem(size) ;
-  if (r->root == -1) return failed("make a file system for ", dir) ;
-  return fill(r, files) && attach(r->root, dir) ;
+  if (r->root == -1) failed("make a file system for ", dir) ;
+  else if (fill(r, files) && attach(r->root, dir)) return 1 ;
+  if (made) rmdir(dir) ;
+  return 0 ;
 }
 
  /* --- a plain directory --- */
@@ -119,8 +124,8 @@ static int exchange (char const *new, char const *dir)
 {
   if (!rename(new, dir)) return 1 ;   /* also onto an empty directory */
   if (errno != EEXIST && errno != ENOTEMPTY) return failed("put in place ", dir) ;
-  if (!is_ours(dir)) return failed("replace what stage4-ramfs did not make: ", dir) ;
-  if (renameat2(AT_FDCWD, new, AT_FDCWD, dir, RENAME_EXCHANGE) == -1) return failed("exchange for the old one ", dir) ;
+  if (!is_ours(dir)) return (errno = EEXIST, failed("replace what stage4-ramfs did not make: ", dir)) ;
+  if (syscall(SYS_renameat2, AT_FDCWD, new, AT_FDCWD, dir, EXCHANGE) == -1) return failed("exchange for the old one ", dir) ;
   if (rm_rf(new) == -1) s4_warnsys("unable to remove the old one, now at ", new) ;
   return 1 ;
 }
@@ -174,6 +179,33 @@ static int verify (char const *dir)
   return S4_LEFT ;
 }
 
+static int has_dots (char const *path)
+{
+  for (; path ; path = strchr(path, '/'))
+  {
+    path += strspn(path, "/") ;
+    if (!strncmp(path, "..", 2) && (!path[2] || path[2] == '/')) return 1 ;
+    if (*path == '.' && (!path[1] || path[1] == '/')) return 1 ;
+  }
+  return 0 ;
+}
+
+static int is_inside_of (char const *dir, char const *tree)
+{
+  size_t len = strlen(tree) ;
+  return !strncmp(dir, tree, len) && (tree[len-1] == '/' || dir[len] == '/') ;
+}
+
+ /* "file" or "src=dst" */
+
+static void check_argument (char const *arg, char const *dir, int plain)
+{
+  char const *equals = strchr(arg, '=') ;
+  if (*arg != '/' || (equals && equals[1] != '/')) s4_step_badarg("file (must begin with /)", arg) ;
+  if (equals && has_dots(equals + 1)) s4_step_badarg("file (no . or .. in its place inside)", arg) ;
+  if (plain && is_inside_of(dir, arg)) s4_step_badarg("file (the directory to be made lies in it)", arg) ;
+}
+
 static uint64_t scan_size (char const *s)
 {
   static char const units[] = "kmg" ;
@@ -204,12 +236,8 @@ int main (int argc, char const **argv, char const *const *envp)
     argc -= l.ind ; argv += l.ind ;
   }
   if (!argc) s4_step_usage() ;
-  if (argv[0][0] != '/' || !argv[0][1]) s4_step_badarg("directory (must begin with /)", argv[0]) ;
-  for (int i = 1 ; i < argc ; i++)
-  {
-    char const *equals = strchr(argv[i], '=') ;
-    if (argv[i][0] != '/' || (equals && equals[1] != '/')) s4_step_badarg("file (must begin with /)", argv[i]) ;
-  }
+  argv[0] = s4_step_place("directory (must begin with /)", argv[0]) ;
+  for (int i = 1 ; i < argc ; i++) check_argument(argv[i], argv[0], o.plain) ;
   if (s4.walking) return S4_DONE ;
   return s4.dryrun ? verify(argv[0]) : make(&o, argv[0], argv + 1) ;
 }

@@ -16,7 +16,7 @@
 
  /* The block's programs are bounded themselves; the budget holds for foreign ones in it. */
 
-static int run_block (char const *const *block)
+static int run_block (char const *const *block, int *late)
 {
   int wstat ;
   pid_t pid = s4_fork(-1, 0) ;
@@ -35,6 +35,7 @@ static int run_block (char const *const *block)
     return wait_estatus(wstat) ;
   s4_warn("the time is up, leaving ", block[0]) ;
   kill(pid, SIGKILL) ;
+  *late = 1 ;
   return S4_LATE ;
 }
 
@@ -47,25 +48,25 @@ static int has_shrunk (s4_leftovers const *before, s4_leftovers const *after)
 static int settle (char const *const *block)
 {
   s4_leftovers before, after ;
-  int code ;
+  int code, late = 0 ;
   if (!s4_leftovers_count(&after)) s4_warnsys("unable to count what is there, running the block once") ;
   do
   {
     before = after ;
-    code = run_block(block) ;
+    code = run_block(block, &late) ;
     if (!s4_leftovers_count(&after)) break ;
     s4_verbose("mounts ", S4_NUM(before.mounts), " -> ", S4_NUM(after.mounts), ", swaps ", S4_NUM(before.swaps),
       " -> ", S4_NUM(after.swaps),
       ", block devices ", S4_NUM(before.devices), " -> ", S4_NUM(after.devices)) ;
   }
-  while (code != S4_LATE && has_shrunk(&before, &after)) ;
+  while (!late && has_shrunk(&before, &after)) ;
   return code ;
 }
 
 int main (int argc, char const **argv, char const *const *envp)
 {
   char const **next ;
-  s4_step_init("stage4-settle", USAGE, 0, argv, envp) ;
+  s4_step_init("stage4-settle", USAGE, S4_FINISHES, argv, envp) ;
   {
     subgetopt l = SUBGETOPT_ZERO ;
     while (s4_step_getopt(argc, argv, "", &l) != -1) ;

@@ -26,7 +26,12 @@
 #define WALK_TIMEOUT 10000
 #define FINISH "/" S6_SVSCAN_CTLDIR "/finish"
 
-struct names { stralloc finish, new, old ; int had_old ; } ;
+struct names
+{
+  stralloc finish, new, old ;
+  int had_old ;
+  int placed ;
+} ;
 
 static int make_names (struct names *n, char const *scandir)
 {
@@ -43,7 +48,7 @@ static int find_absolute (stralloc *path, char const *word)
   if (!s4_find_program(word, path)) return 0 ;
   path->len = strlen(path->s) ;
   if (path->s[0] == '/') return 1 ;
-  return sagetcwd(&cwd) && stralloc_append(&cwd, '/') && stralloc_insert(path, 0, &cwd) && stralloc_0(path)
+  return sagetcwd(&cwd) != -1 && stralloc_append(&cwd, '/') && stralloc_insert(path, 0, &cwd) && stralloc_0(path)
    && (path->len--, 1) ;
 }
 
@@ -72,10 +77,7 @@ static int make_script (stralloc *script, char const *const *prog)
   if (!find_absolute(&path, EXECLINE_EXTBINPREFIX "execlineb")
    && !find_absolute(&path, EXECLINE_SHEBANGPREFIX "execlineb")
    && !find_absolute(&path, "execlineb"))
-  {
-    s4_fatalsys("unable to find execlineb") ;
-    return 0 ;
-  }
+    return (s4_warn("no execlineb"), 0) ;
   if (!stralloc_cats(script, "#!") || !stralloc_cats(script, path.s) || !stralloc_cats(script, " -P\n")) return 0 ;
   if (!pid1_has_path() && find_absolute(&path, EXECLINE_EXTBINPREFIX "export")
    && (!add_word(script, path.s) || !add_word(script, "PATH") || !add_word(script, s4_nextpath()))) return 0 ;
@@ -86,16 +88,23 @@ static int make_script (stralloc *script, char const *const *prog)
 
 static int put_in_place (struct names *n, stralloc const *script)
 {
+  unlink(n->old.s) ;
   if (!openwritenclose_unsafe(n->new.s, script->s, script->len) || chmod(n->new.s, 0755) == -1) return 0 ;
-  n->had_old = !rename(n->finish.s, n->old.s) ;
+  n->had_old = !link(n->finish.s, n->old.s) ;
   if (!n->had_old && errno != ENOENT) return 0 ;
-  return !rename(n->new.s, n->finish.s) ;
+  n->placed = !rename(n->new.s, n->finish.s) ;   /* atomic: there is always one that s6-svscan can execute */
+  return n->placed ;
 }
 
 static void put_back (struct names *n)
 {
   unlink(n->new.s) ;
-  if (n->had_old ? rename(n->old.s, n->finish.s) == -1 : unlink(n->finish.s) == -1 && errno != ENOENT)
+  if (!n->placed)
+  {
+    if (n->had_old) unlink(n->old.s) ;
+    return ;
+  }
+  if (n->had_old ? rename(n->old.s, n->finish.s) == -1 : unlink(n->finish.s) == -1)
     s4_warnsys("unable to put back ", n->finish.s) ;
 }
 
@@ -132,7 +141,8 @@ static int takeover (char const *scandir, char const *const *prog, s4_ms timeout
   stralloc script = STRALLOC_ZERO, before = STRALLOC_ZERO ;
   if (!pid1_program(&before)) return (s4_fatalsys("unable to see what pid 1 is"), 0) ;
   if (!is_scandir_of_pid1(scandir)) return (s4_fatal("pid 1, ", before.s, ", does not run on ", scandir), 0) ;
-  if (!make_names(&n, scandir) || !make_script(&script, prog)) return 0 ;
+  if (!make_names(&n, scandir) || !make_script(&script, prog))
+    return (s4_fatalsys("unable to make the finish script"), 0) ;
   if (!put_in_place(&n, &script)) s4_fatalsys("unable to write ", n.finish.s) ;
   else if (s6_svc_writectl(scandir, S6_SVSCAN_CTLDIR, "b", 1) <= 0)
     s4_fatalsys("unable to tell s6-svscan on ", scandir, " to end") ;

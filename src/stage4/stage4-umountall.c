@@ -131,14 +131,18 @@ static int shows_root (s4_mounts const *ms)
 static int umountall (s4_unmount *u, struct paths const *p)
 {
   s4_ms const start = s4_now() ;
-  int failed ;
+  int failed = 0 ;
   resolve(u, p) ;
-  if (!s4_unmount_all(u) || !s4_unmount_force(u) || !make_readonly(u))
+  failed |= !s4_unmount_all(u) ;
+  failed |= !s4_unmount_force(u) ;
+  if (failed) s4_warnsys("unable to go on unmounting") ;
+  if (!make_readonly(u))
   {
-    s4_warnsys("unable to go on unmounting") ;
-    return u->unmounted ? S4_LEFT : S4_NOTSTARTED ;
+    s4_warnsys("unable to make anything read-only") ;
+    failed = 1 ;
   }
-  failed = !shows_root(&u->ms) ;
+  if (!u->ms.n) return S4_NOTSTARTED ;
+  failed |= !shows_root(&u->ms) ;
   failed |= name_leftovers(u, p) ;
   name_hidden(u) ;
   s4_info("unmounted ", S4_NUM(u->unmounted), ", left ", S4_NUM(u->ms.n), ", after ", S4_MS(s4_now() - start)) ;
@@ -198,7 +202,7 @@ int main (int argc, char const **argv, char const *const *envp)
       switch (opt)
       {
         case 'T' : if (!*l.arg) s4_step_badarg("types", l.arg) ; u.types = l.arg ; break ;
-        case 'k' : if (*l.arg != '/') s4_step_badarg("path (must begin with /)", l.arg) ; keep(&p, l.arg) ; break ;
+        case 'k' : keep(&p, s4_step_path("path (must begin with /)", l.arg)) ; break ;
         case 't' : u.timeout = s4_step_time(l.arg, 0) ; break ;
       }
     }

@@ -88,10 +88,13 @@ static struct image image (unsigned int type, unsigned int n, uint32_t p0, uint3
 {
   struct image x ;
   uint32_t const types[3] = { p0, p1, p2 } ;
+  uint16_t const one = 1 ;
+  unsigned char first ;
   memset(&x, 0, sizeof x) ;
   memcpy(x.h.e_ident, ELFMAG, SELFMAG) ;
   x.h.e_ident[EI_CLASS] = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32 ;
-  x.h.e_ident[EI_DATA] = *(unsigned char const *)&(uint16_t){ 1 } ? ELFDATA2LSB : ELFDATA2MSB ;
+  memcpy(&first, &one, 1) ;
+  x.h.e_ident[EI_DATA] = first ? ELFDATA2LSB : ELFDATA2MSB ;
   x.h.e_ident[EI_VERSION] = EV_CURRENT ;
   x.h.e_type = (uint16_t)type ;
   x.h.e_version = EV_CURRENT ;

@@ -309,7 +309,7 @@ static void model_move (struct model *k)
 
 static int model_umount (struct model *k, int i)
 {
-  if (i > 0 && model_lookup(k, k->m[i].dir) != i) return 0 ;
+  if (i < 0 || i >= MODEL_MAX || (i && model_lookup(k, k->m[i].dir) != i)) return 0 ;
   for (int j = 0 ; j < k->n ; j++) if (!k->m[j].gone && k->m[j].parent == i) return 0 ;
   k->m[i].gone = 1 ;
   return 1 ;
@@ -433,7 +433,8 @@ static char *deep_path (unsigned int n)
 
 static void shape_nested (s4_mount *m, unsigned int n)
 {
-  char *path = deep_path(DEEP) ;
+  static char *path = 0 ;
+  if (!path) path = deep_path(DEEP) ;
   for (unsigned int i = 0 ; i < n ; i++)
     m[i] = (s4_mount){ .id = i + 1, .parent = i, .dir = i ? path + 2 * (DEEP - (i < DEEP ? i : DEEP)) : "/", .type = "ext4" } ;
 }
@@ -482,7 +483,8 @@ static double time_for (void (*shape) (s4_mount *, unsigned int), unsigned int n
     if (check && !round)
     {
       unsigned int *place = calloc(n, sizeof(unsigned int)) ;
-      int good = !!place ;
+      int good = 1 ;
+      if (!place) bail_out("out of memory", "") ;
       for (unsigned int k = 0 ; k < p.n ; k++) place[p.order[k]] = k + 1 ;
       for (unsigned int i = 0 ; i < n && good ; i++)
       {

@@ -138,15 +138,15 @@ $ stage4-nuke -s "$(printf 'a\nb\033[2J\\')" echo
 = 100
 
 the plan: nobody is signalled, the next program is not executed
-$ stage4-nuke -n -t 0 -s INT echo not reached
+(its ancestors are as many as the harness has; the harness's cats are no ancestors)
+$ stage4-nuke -n -t 0 -s INT echo not reached >/tmp/plan ; code=$? ; sed '/ cat$/d ; s/spare [0-9]*[0-9][0-9]:/spare N:/' /tmp/plan | uniq ; exit $code
 | spare 1: pid 1
-|~ spare [0-9]+: an ancestor of this process, or asked for
+| spare N: an ancestor of this process, or asked for
 = 0
-$ sleep 0.1 & stage4-nuke -n -o 4321 ; code=$? ; wait $! ; echo "sleep: $?" ; exit $code
+$ sleep 0.5 & stage4-nuke -n -o 4 >/tmp/plan ; code=$? ; sed '/ cat$/d ; s/spare [0-9]*[0-9][0-9]:/spare N:/' /tmp/plan | uniq ; wait $! ; echo "sleep: $?" ; exit $code
 | spare 1: pid 1
-| spare 4321: an ancestor of this process, or asked for
-|~ spare [0-9]+: an ancestor of this process, or asked for
-|~ spare [0-9]+: an ancestor of this process, or asked for
+| spare 4: an ancestor of this process, or asked for
+| spare N: an ancestor of this process, or asked for
 |~ end [0-9]+ sleep
 | sleep: 0
 = 0

@@ -68,7 +68,7 @@ $ { usleep 100000 ; stage4-hookdir -d /d sh -c 'echo next >/tmp/next' ; } 2>&1 |
 | next
 = 0
 a file is written to
-$ stage4-hookdir -d /d/10 echo next 2>/tmp/log ; cat /tmp/log
+$ stage4-hookdir -d /d/10 echo next 2>/tmp/log ; usleep 300000 ; cat /tmp/log
 | next
 | stage4-hookdir: warning: not executable, not run: /d/10
 = 0

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The guest of the demo: a small Debian with s6-svscan as pid 1, under load. After vm.sh, with $work set.
-: "${work:?}"
+: "${top:?}" "${work:?}"
 
 guest_build () {
   vm_need && mkdir -p "$work" && "$top/tools/build" multicall && vm_guest_tools "$work/tools"
@@ -15,7 +15,7 @@ guest_make () {
 make_disk () {
   local tree=$work/tree i
   rm -rf "$tree"
-  cp -a "$debian" "$tree"
+  cp -a "${debian:?}" "$tree"
   cp -R "$top/tools/demo.d/root/." "$tree"
   mkdir -p "$tree"/usr/lib/demo "$tree"/etc/stage4/teardown.d "$tree"/var/lib/demo "$tree"/srv/chroot/{bin,dev,proc,sys}
   cp "$work"/tools/* "$tree/usr/lib/demo/"
