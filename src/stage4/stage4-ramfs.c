@@ -125,7 +125,8 @@ static int exchange (char const *new, char const *dir)
   if (!rename(new, dir)) return 1 ;   /* also onto an empty directory */
   if (errno != EEXIST && errno != ENOTEMPTY) return failed("put in place ", dir) ;
   if (!is_ours(dir)) return (errno = EEXIST, failed("replace what stage4-ramfs did not make: ", dir)) ;
-  if (syscall(SYS_renameat2, AT_FDCWD, new, AT_FDCWD, dir, EXCHANGE) == -1) return failed("exchange for the old one ", dir) ;
+  if (syscall(SYS_renameat2, AT_FDCWD, new, AT_FDCWD, dir, EXCHANGE) == -1)
+    return failed("exchange for the old one ", dir) ;
   if (rm_rf(new) == -1) s4_warnsys("unable to remove the old one, now at ", new) ;
   return 1 ;
 }
