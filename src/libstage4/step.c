@@ -38,7 +38,7 @@ void s4_step_init (char const *prog, char const *usagestring, unsigned int f, ch
   s4_chain_read(envp, !!(f & S4_FINISHES)) ;
    /* The pid makes a variable that somebody inherits by mistake harmless. */
   walk_mode = s4_getenv("STAGE4_WALK") ;
-  s4.walking = walk_mode && uint0_scan(walk_mode, &pid) && pid == (unsigned int)getpid() ;
+  s4.walking = getpid() != 1 && walk_mode && uint0_scan(walk_mode, &pid) && pid == (unsigned int)getpid() ;
 }
 
 int s4_step_getopt (int argc, char const *const *argv, char const *opts, subgetopt *l)

@@ -24,6 +24,7 @@
 #define BACKOFF_ALL 1000
 #define LOOK_TIMEOUT 2000
 #define FORCE_TIMEOUT 1000
+#define PASSES_MAX 600000    /* passes that still bring something end at the budget, or without one after ten minutes */
 #define NONE ((unsigned int)-1)
 
  /* --- the plan --- */
@@ -162,9 +163,15 @@ int s4_unmount_all (s4_unmount *u)
 {
   s4_ms nap = BACKOFF_FIRST, napped = 0 ;
   int looked = 0, reread = 0 ;
+  s4_ms const limit = s4_limit(PASSES_MAX) ;
   for (;;)
   {
     if (!run_pass(u)) return 0 ;
+    if (s4_now() >= limit)
+    {
+      if (u->gone) s4_warn("somebody mounts again and again, or there is no end to it: going on") ;
+      return 1 ;
+    }
     if (u->gone)
     {
       nap = BACKOFF_FIRST ;
@@ -205,10 +212,11 @@ static int carries_disk (s4_mounts const *ms, unsigned int i)
   return 0 ;
 }
 
-static int add_if_forceable (struct force *f, unsigned int i)
+static int add_if_forceable (s4_unmount const *u, struct force *f, unsigned int i)
 {
   enum s4_fsclass_e c = s4_fsclass(f->ms->m[i].type) ;
   if ((c != S4_FS_NETWORK && c != S4_FS_FUSE) || s4_numbers_have(&f->which, i)) return 1 ;
+  if (s4_kept_find(&u->kept, f->ms->m[i].id) >= 0 || !s4_type_wanted(u->types, f->ms->m[i].type)) return 1 ;
   if (f->flags & MNT_DETACH && carries_disk(f->ms, i)) return 1 ;
   return genalloc_append(unsigned int, &f->which, &i) ;
 }
@@ -220,7 +228,7 @@ static int find_forceable (s4_unmount const *u, struct force *f)
   for (size_t k = 0 ; k < genalloc_len(unsigned int, &u->hung) ; k++)
   {
     int i = s4_mounts_find(f->ms, genalloc_s(unsigned int, &u->hung)[k]) ;
-    for (; i >= 0 ; i = s4_mounts_parent(f->ms, i)) if (!add_if_forceable(f, (unsigned int)i)) return 0 ;
+    for (; i >= 0 ; i = s4_mounts_parent(f->ms, i)) if (!add_if_forceable(u, f, (unsigned int)i)) return 0 ;
   }
   return 1 ;
 }

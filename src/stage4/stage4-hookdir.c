@@ -171,7 +171,10 @@ int main (int argc, char const **argv, char const *const *envp)
       if (opt == -1) break ;
       switch (opt)
       {
-        case 'd' : if (!genalloc_append(char const *, &dirs, &l.arg)) s4_step_giveup(S4_NOTSTARTED) ; break ;
+        case 'd' :
+          if (!*l.arg) s4_step_badarg("path", l.arg) ;
+          if (!genalloc_append(char const *, &dirs, &l.arg)) s4_step_giveup(S4_NOTSTARTED) ;
+          break ;
         case 't' : timeout = s4_step_time(l.arg, 0) ; break ;
         case 'k' : killgrace = s4_step_time(l.arg, 1) ; break ;
         case 'e' : stop = 1 ; break ;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
@@ -43,10 +44,39 @@ static int is_wanted (s4_process const *p, void *data)
   return 1 ;
 }
 
-static int find_victims (struct options *o, genalloc *victims)
+ /* The last field of /proc/loadavg (proc(5)): the pid that was given last. */
+
+static int has_forked_since (stralloc *last)
 {
-  s4_victims_forget(victims) ;
-  if (!s4_victims_find(victims, &is_wanted, o)) return 0 ;
+  stralloc now = STRALLOC_ZERO ;
+  int r = 0 ;
+  if (s4_proc_read("loadavg", &now))
+  {
+    char const *pid = strrchr(now.s, ' ') ;
+    r = last->len && pid && strcmp(pid, last->s) ;
+    last->len = 0 ;
+    if (pid && stralloc_cats(last, pid)) stralloc_0(last) ;
+  }
+  stralloc_free(&now) ;
+  return r ;
+}
+
+ /*
+   A scan that finds nobody is believed only if nobody was born during it: one who forks and ends all the time
+   is never where it looks.
+ */
+
+static int find_victims (struct options *o, genalloc *victims, s4_ms until)
+{
+  static stralloc last = STRALLOC_ZERO ;
+  last.len = 0 ;
+  has_forked_since(&last) ;
+  do
+  {
+    s4_victims_forget(victims) ;
+    if (!s4_victims_find(victims, &is_wanted, o)) return 0 ;
+  }
+  while (!genalloc_len(s4_victim, victims) && has_forked_since(&last) && s4_now() < until) ;
   s4_victims_look(victims) ;
   return 1 ;
 }
@@ -61,17 +91,7 @@ static int all_respawned (genalloc const *victims, uint64_t since)
   return getpid() != 1 ;
 }
 
-enum outcome_e { SIGNALLED, NOBODY_LEFT, RESPAWNING, SURVIVORS } ;
-
-static enum outcome_e end_round (struct options *o, genalloc *victims, int sig, uint64_t since, unsigned int *respawns)
-{
-  if (!find_victims(o, victims)) return SURVIVORS ;
-  s4_victims_drop_spared(victims) ;
-  if (!genalloc_len(s4_victim, victims)) return NOBODY_LEFT ;
-  if (all_respawned(victims, since) && ++*respawns > RESPAWNS) return RESPAWNING ;
-  s4_victims_signal(victims, sig) ;
-  return SIGNALLED ;
-}
+enum outcome_e { NOBODY_LEFT, RESPAWNING, SURVIVORS } ;
 
 static enum outcome_e end_all (struct options *o, genalloc *victims, int sig, s4_ms grace, size_t *signalled)
 {
@@ -79,11 +99,18 @@ static enum outcome_e end_all (struct options *o, genalloc *victims, int sig, s4
   s4_ms next_report = s4_now() + 1000 ;
   uint64_t const since = s4_ticks() ;
   unsigned int respawns = 0 ;
-  enum outcome_e outcome ;
   do
   {
-    outcome = end_round(o, victims, sig, since, &respawns) ;
-    if (outcome != SIGNALLED) return outcome ;
+    if (!find_victims(o, victims, until))
+    {
+      s4_warnsys("unable to see who is there") ;
+      return SURVIVORS ;
+    }
+    s4_victims_drop_spared(victims) ;
+    if (!genalloc_len(s4_victim, victims)) return NOBODY_LEFT ;
+    if (all_respawned(victims, since) && ++respawns > RESPAWNS) return RESPAWNING ;
+    if (s4_now() >= until && *signalled) return SURVIVORS ;
+    s4_victims_signal(victims, sig) ;
     *signalled += genalloc_len(s4_victim, victims) ;
     s4_verbose(sig_name(sig), " to ", S4_NUM((int64_t)genalloc_len(s4_victim, victims)), " processes") ;
   }
@@ -111,7 +138,7 @@ static int show_plan (struct options *o)
   genalloc victims = GENALLOC_ZERO ;
   pid_t const *omit = genalloc_s(pid_t, &o->omit) ;
   s4_victim const *v ;
-  if (!find_victims(o, &victims)) return S4_NOTSTARTED ;
+  if (!find_victims(o, &victims, 0)) return S4_NOTSTARTED ;
   s4_planline("spare 1: pid 1") ;
   for (size_t i = 0 ; i < genalloc_len(pid_t, &o->omit) ; i++)
     s4_planline("spare ", S4_NUM(omit[i]), ": an ancestor of this process, or asked for") ;
@@ -167,6 +194,13 @@ static int omit_pidfiles (struct options *o)
   return 1 ;
 }
 
+static int scan_signal (char const *s)
+{
+  int sig ;
+  if (!sig0_scan(s, &sig) || sig < 1 || sig >= NSIG) s4_step_badarg("signal", s) ;
+  return sig ;
+}
+
 static pid_t scan_pid (char const *s)
 {
   unsigned int pid ;
@@ -189,7 +223,7 @@ int main (int argc, char const **argv, char const *const *envp)
       {
         case 't' : o.termgrace = s4_step_time(l.arg, 1) ; break ;
         case 'k' : o.killgrace = s4_step_time(l.arg, 0) ; break ;
-        case 's' : if (!sig0_scan(l.arg, &o.sig)) s4_step_badarg("signal", l.arg) ; break ;
+        case 's' : o.sig = scan_signal(l.arg) ; break ;
         case 'a' : o.ancestors_too = 1 ; break ;
         case 'o' : { pid_t pid = scan_pid(l.arg) ; ok &= genalloc_append(pid_t, &o.omit, &pid) ; break ; }
         case 'O' : ok &= genalloc_append(char const *, &o.omit_dirs, &l.arg) ; break ;

@@ -30,7 +30,7 @@ $ stage4-freeze -f helper code sh -c 'echo "? is $CODE"'
 $ stage4-freeze -n echo not reached
 ! stage4-freeze: info: a container: the file systems are the host's, nothing to do
 = 0
-$ STAGE4_ACTION=return stage4-freeze -f echo not reached
+$ STAGE4_PID=1 STAGE4_ACTION=return stage4-freeze -f echo not reached
 ! stage4-freeze: fatal: after stage4-begin -A return others still want to write
 = 100
 END

@@ -74,7 +74,7 @@ $ stage4-hookdir -d ''
 = 100
 
 by name, as bytes; the action is the argument
-$ STAGE4_ACTION=poweroff stage4-hookdir -d /d/a
+$ STAGE4_PID=1 STAGE4_ACTION=poweroff stage4-hookdir -d /d/a
 | /d/a/10-a poweroff
 | /d/a/20-b poweroff
 | /d/a/9-c poweroff
@@ -85,8 +85,11 @@ $ stage4-hookdir -d /d/a
 | /d/a/20-b none
 | /d/a/9-c none
 = 0
+$ STAGE4_PID=999999 STAGE4_ACTION=poweroff stage4-hookdir -d /d/a/10-a
+| /d/a/10-a none
+= 0
 the first directory wins
-$ STAGE4_ACTION=reboot stage4-hookdir -d /d/a -d /d/b helper code sh -c 'echo "? is $CODE"'
+$ STAGE4_PID=1 STAGE4_ACTION=reboot stage4-hookdir -d /d/a -d /d/b helper code sh -c 'echo "? is $CODE"'
 | /d/a/10-a reboot
 | /d/b/15-only reboot
 | /d/a/20-b reboot
@@ -94,7 +97,7 @@ $ STAGE4_ACTION=reboot stage4-hookdir -d /d/a -d /d/b helper code sh -c 'echo "?
 | ? is 0
 = 0
 a link to /dev/null masks
-$ STAGE4_ACTION=halt stage4-hookdir -v 2 -d /d/masked -d /d/a -t 10s
+$ STAGE4_PID=1 STAGE4_ACTION=halt stage4-hookdir -v 2 -d /d/masked -d /d/a -t 10s
 ! stage4-hookdir: info: /d/masked/10-a masks 10-a
 | /d/masked/20-b halt
 | not reached
@@ -103,7 +106,7 @@ $ STAGE4_ACTION=halt stage4-hookdir -v 2 -d /d/masked -d /d/a -t 10s
 !~ stage4-hookdir: info: /d/a/9-c is done, [0-9]+ ms
 = 0
 only the one in the first directory does
-$ STAGE4_ACTION=halt stage4-hookdir -d /d/a -d /d/masked
+$ STAGE4_PID=1 STAGE4_ACTION=halt stage4-hookdir -d /d/a -d /d/masked
 | /d/a/10-a halt
 | /d/a/20-b halt
 | /d/a/9-c halt

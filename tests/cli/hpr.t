@@ -14,10 +14,14 @@ $ STAGE4_ACTION=nonsense stage4-hpr
 $ stage4-hpr -A reboot
 ! stage4-hpr: fatal: this destroys: only in a chain that stage4-begin has begun, or with -f
 = 100
-$ STAGE4_ACTION=reboot stage4-hpr
-! stage4-hpr: fatal: this destroys: only in a chain that stage4-begin has begun, or with -f
+what is left of a chain that is over means nothing
+$ STAGE4_ACTION=reboot stage4-hpr -f
+! stage4-hpr: fatal: no action: give -A, or STAGE4_ACTION
 = 100
-$ STAGE4_ACTION=reboot STAGE4_PID=999999 stage4-hpr
+$ STAGE4_ACTION=reboot STAGE4_PID=999999 stage4-hpr -f
+! stage4-hpr: fatal: no action: give -A, or STAGE4_ACTION
+= 100
+$ STAGE4_PID=999999 stage4-hpr -A reboot
 ! stage4-hpr: fatal: this destroys: only in a chain that stage4-begin has begun, or with -f
 = 100
 $ stage4-hpr -x
@@ -53,7 +57,7 @@ $ stage4-hpr -v 4
 $ stage4-hpr -A return -f
 ! stage4-hpr: fatal: stage4-begin -A return: somebody else ends the machine
 = 100
-$ STAGE4_ACTION=return stage4-hpr -f
+$ STAGE4_PID=1 STAGE4_ACTION=return stage4-hpr -f
 ! stage4-hpr: fatal: stage4-begin -A return: somebody else ends the machine
 = 100
 
@@ -61,10 +65,10 @@ the plan
 $ stage4-hpr -n -A reboot
 | reboot
 = 0
-$ STAGE4_ACTION=poweroff stage4-hpr -n -t 0
+$ STAGE4_PID=1 STAGE4_ACTION=poweroff stage4-hpr -n -t 0
 | poweroff
 = 0
-$ STAGE4_ACTION=poweroff stage4-hpr -n -A halt
+$ STAGE4_PID=1 STAGE4_ACTION=poweroff stage4-hpr -n -A halt
 | halt
 = 0
 $ stage4-hpr -n -A kexec

@@ -143,7 +143,7 @@ $ stage4-nuke -n -t 0 -s INT echo not reached >/tmp/plan ; code=$? ; sed '/ cat$
 | spare 1: pid 1
 | spare N: an ancestor of this process, or asked for
 = 0
-$ sleep 0.5 & stage4-nuke -n -o 4 >/tmp/plan ; code=$? ; sed '/ cat$/d ; s/spare [0-9]*[0-9][0-9]:/spare N:/' /tmp/plan | uniq ; wait $! ; echo "sleep: $?" ; exit $code
+$ sleep 1 & usleep 200000 ; stage4-nuke -n -o 4 >/tmp/plan ; code=$? ; sed '/ cat$/d ; s/spare [0-9]*[0-9][0-9]:/spare N:/' /tmp/plan | uniq ; wait $! ; echo "sleep: $?" ; exit $code
 | spare 1: pid 1
 | spare 4: an ancestor of this process, or asked for
 | spare N: an ancestor of this process, or asked for

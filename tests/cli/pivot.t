@@ -53,7 +53,7 @@ $ stage4-pivot -m data echo
 $ stage4-pivot -v 4 echo
 ! stage4-pivot: fatal: invalid verbosity: 4
 = 100
-$ STAGE4_ACTION=return stage4-pivot -f echo not reached
+$ STAGE4_PID=1 STAGE4_ACTION=return stage4-pivot -f echo not reached
 ! stage4-pivot: fatal: after stage4-begin -A return the old root is still needed
 = 100
 

@@ -8,28 +8,28 @@ if test ! -x /bin/stage4 ; then
   done_testing
   exit
 fi
-usage='stage4: usage: stage4 program [ options ] [ arguments ] [ prog... ], where program is one of begin nuke pivot umountall swapoff settle hook hookdir freeze hpr ramfs takeover'
+usage='stage4: fatal: usage: stage4 program [ options ] [ arguments ] [ prog... ], where program is one of begin nuke pivot umountall swapoff settle hook hookdir freeze hpr ramfs takeover'
 transcript <<'END'
 $ stage4
 ! $usage
 = 100
 $ stage4 no-such-program
-! stage4: fatal: unknown program: no-such-program
+! stage4: fatal: invalid program: no-such-program
 = 100
 $ stage4 ''
-! stage4: fatal: unknown program: 
+! stage4: fatal: invalid program: 
 = 100
 $ stage4 -x
-! stage4: fatal: unknown program: -x
+! stage4: fatal: invalid program: -x
 = 100
 $ stage4 stage4-
-! stage4: fatal: unknown program: stage4-
+! stage4: fatal: invalid program: stage4-
 = 100
 $ stage4 NUKE
-! stage4: fatal: unknown program: NUKE
+! stage4: fatal: invalid program: NUKE
 = 100
 $ ln -s /bin/stage4 /tmp/stage4-other ; /tmp/stage4-other hpr -n -A reboot
-! stage4: fatal: unknown program: stage4-other
+! stage4: fatal: invalid program: stage4-other
 = 100
 a name that isn't ours: the first argument
 $ ln -s /bin/stage4 /tmp/other ; /tmp/other hpr -n -A reboot
@@ -59,7 +59,7 @@ $ helper walker stage4 nuke stage4 umountall stage4-freeze stage4 hpr -t 10x
 ! stage4-hpr: fatal: invalid time (like 1500, 1500ms or 10s): 10x
 = 100
 $ helper walker stage4 nuke stage4 no-such-program
-! stage4: fatal: unknown program: no-such-program
+! stage4: fatal: invalid program: no-such-program
 = 100
 END
 

@@ -324,7 +324,7 @@ is "they are gone" "$(alive $(cat /pid))" ""
 ok "within two seconds: $took ms" between $took 300 3000
 end
 X
-export STAGE4_BEGUN=1 STAGE4_DEADLINE=2
+export STAGE4_PID=1 STAGE4_BEGUN=1 STAGE4_DEADLINE=2
 hook -t 60s -k 60s
 END
 
@@ -336,7 +336,7 @@ ok "the budget counts, less its last quarter: $took ms" between $took 800 1900
 end
 X
 begun=$(helper ms)
-export STAGE4_BEGUN=$begun STAGE4_DEADLINE=$((begun + 1600))
+export STAGE4_PID=1 STAGE4_BEGUN=$begun STAGE4_DEADLINE=$((begun + 1600))
 hook -t 60s -k 60s
 END
 
@@ -417,7 +417,7 @@ said '^stage4-hookdir: warning: not executable, not run: /d/20-plain$' '^stage4-
 is "nothing else" "$(wc -l </err)" 2
 end
 X
-STAGE4_ACTION=poweroff
+STAGE4_PID=1 STAGE4_ACTION=poweroff
 export STAGE4_ACTION
 hookdir -d /d
 END

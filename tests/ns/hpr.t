@@ -27,13 +27,13 @@ done
 
 box "the action of the environment" 'signal 2' <<'END'
 end
-STAGE4_ACTION=poweroff exec stage4-hpr -f
+STAGE4_PID=1 STAGE4_ACTION=poweroff exec stage4-hpr -f
 END
 told "the action of the environment: said" "^stage4-hpr: info: poweroff; $left"
 
 box "-A counts more" 'signal 1' <<'END'
 end
-STAGE4_ACTION=poweroff exec stage4-hpr -f -A reboot
+STAGE4_PID=1 STAGE4_ACTION=poweroff exec stage4-hpr -f -A reboot
 END
 told "-A counts more: said" "^stage4-hpr: info: reboot; $left"
 
@@ -104,7 +104,7 @@ is "what it would do" "$(cat /out)" reboot
 is "nothing is said" "$(cat /err)" ""
 run stage4-hpr -n -A 0 -a argument
 is "with its argument" "$(cat /out)" "poweroff argument"
-STAGE4_ACTION=kexec run stage4-hpr -n
+STAGE4_PID=1 STAGE4_ACTION=kexec run stage4-hpr -n
 is "of the environment" "$(cat /out)" kexec
 run stage4-hpr -n
 code 100
@@ -123,12 +123,12 @@ code 100
 run stage4-hpr -f
 code 100
 said '^stage4-hpr: fatal: no action'
-STAGE4_ACTION=nonsense run stage4-hpr -f
+STAGE4_PID=1 STAGE4_ACTION=nonsense run stage4-hpr -f
 code 100
 run stage4-hpr -f -A return
 code 100
 said '^stage4-hpr: fatal: stage4-begin -A return: somebody else ends the machine$'
-STAGE4_ACTION=return run stage4-hpr -f
+STAGE4_PID=1 STAGE4_ACTION=return run stage4-hpr -f
 code 100
 run stage4-hpr -f -A reboot true
 code 100

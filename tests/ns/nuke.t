@@ -189,7 +189,7 @@ is "nobody is left" "$(alive $pids)" ""
 ok "within two seconds ($took ms)" between $took 0 3000
 end
 X
-export STAGE4_BEGUN=1 STAGE4_DEADLINE=2
+export STAGE4_PID=1 STAGE4_BEGUN=1 STAGE4_DEADLINE=2
 nuke -t 60s
 END
 
@@ -248,8 +248,13 @@ cat >/after <<'X'
 sed 's/^/# /' /err
 X
 cat >>/after <<'X'
-is "it was seen" "$(cat /code)" 1
-said 'info: pid 1 starts them again and again, going on: [0-9]+ sleep'
+# a scan between an end and the next start finds nobody, and nuke goes on at once: that is as good
+if test "$(cat /code)" = 0 ; then
+  said 'info: nobody is left'
+else
+  is "it was seen" "$(cat /code)" 1
+  said 'info: pid 1 starts them again and again, going on: [0-9]+ sleep'
+fi
 ok "after $(cat /took) ms" between "$(cat /took)" 0 3000
 end
 X

@@ -262,7 +262,7 @@ END
 
 box "what refuses" <<'END'
 mounts >/before
-STAGE4_ACTION=return run stage4-pivot -f -R /ram true
+STAGE4_PID=1 STAGE4_ACTION=return run stage4-pivot -f -R /ram true
 code 100
 said 'fatal: after stage4-begin -A return the old root is still needed'
 run stage4-pivot -R /ram true

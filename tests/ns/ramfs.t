@@ -239,7 +239,7 @@ else
   if test "$code" = 0 ; then
     is "it works" "$(inside /usr/lib/execline/bin/execlineb -c '/bin/stage4-hook -v 9' 2>&1)" "stage4-hook: fatal: invalid verbosity: 9"
   else
-    said 'unable to find a library of /usr/lib/execline/bin/execlineb|unable to resolve inside'
+    said 'unable to (find a library|list the libraries) of /usr/lib/execline/bin/execlineb'
   fi
 fi
 end
@@ -347,7 +347,7 @@ box "into what is copied" <<'END'
 mkdir /tree
 echo file >/tree/file
 run /usr/bin/timeout 20 stage4-ramfs -d /tree/ram /tree
-ok "an end is come to ($code)" test "$code" = 0 -o "$code" = 111
+code 100
 ok "nothing half-made is left" not ls -d /tree/ram.*
 if test "$code" = 0 ; then
   ok "it is not in itself" not ls -d /tree/ram/tree/ram*
@@ -397,7 +397,8 @@ cat /seen
 ok "no run has failed" not test -e /failures
 ok "it was looked at" expr "$(cat /seen)" : 'good [1-9][0-9][0-9]'
 ok "a half list was never seen" grep -q ', torn 0,' /seen
-ok "there was always one" grep -q ', missing 0$' /seen
+# a mount can't be exchanged for another before Linux 6.5: for an instant there is none (doc/stage4-ramfs.html)
+test -z "$plain" || ok "there was always one" grep -q ', missing 0$' /seen
 end
 END
 

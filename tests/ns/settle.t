@@ -119,7 +119,7 @@ END
 settling "a hanging program, with a budget" <<'END'
 # the last quarter is not for this one
 begun=$(helper ms)
-export STAGE4_BEGUN=$begun STAGE4_DEADLINE=$((begun + 2000))
+export STAGE4_PID=1 STAGE4_BEGUN=$begun STAGE4_DEADLINE=$((begun + 2000))
 m tmpfs /a
 echo 'echo $$ >/pid ; umount /a ; exec sleep 1000' >/block
 settle
@@ -132,7 +132,7 @@ END
 
 settling "a hanging program that ignores, with children" <<'END'
 begun=$(helper ms)
-export STAGE4_BEGUN=$begun STAGE4_DEADLINE=$((begun + 1500))
+export STAGE4_PID=1 STAGE4_BEGUN=$begun STAGE4_DEADLINE=$((begun + 1500))
 echo 'echo $$ >/pid ; trap "" TERM HUP ; sleep 1000 & echo $! >/child ; sleep 1001' >/block
 settle
 code 99
@@ -141,7 +141,7 @@ is "it is gone" "$(alive $(cat /pid))" ""
 END
 
 settling "no time left" <<'END'
-export STAGE4_BEGUN=1 STAGE4_DEADLINE=2
+export STAGE4_PID=1 STAGE4_BEGUN=1 STAGE4_DEADLINE=2
 m tmpfs /a
 echo 'umount /a 2>/dev/null ; exec sleep 1000' >/block
 settle
@@ -151,7 +151,7 @@ ok "within two seconds and a bit: $took ms" between $took 300 3000
 END
 
 settling "no time left for a quick one" <<'END'
-export STAGE4_BEGUN=1 STAGE4_DEADLINE=2
+export STAGE4_PID=1 STAGE4_BEGUN=1 STAGE4_DEADLINE=2
 m tmpfs /a ; m tmpfs /b
 echo 'umount /a 2>/dev/null || umount /b 2>/dev/null ; true' >/block
 settle
