@@ -417,7 +417,7 @@ said '^stage4-hookdir: warning: not executable, not run: /d/20-plain$' '^stage4-
 is "nothing else" "$(wc -l </err)" 2
 end
 X
-STAGE4_PID=1 STAGE4_ACTION=poweroff
+export STAGE4_PID=1 STAGE4_ACTION=poweroff
 export STAGE4_ACTION
 hookdir -d /d
 END
