@@ -299,6 +299,9 @@ struct s4_process_s
  /* an fd on a procfs (/proc, else a private one); -1 */
 extern int s4_proc (void) ;
  /* a file of it, whole; 0-terminated beyond len */
+#define S4_PROCNAME 64
+ /* the name of a process's file in it: rest is "/stat" or the like, and short; into buf[S4_PROCNAME], returns buf */
+extern char const *s4_proc_name (char *buf, pid_t pid, char const *rest) ;
 extern int s4_proc_read (char const *name, stralloc *) ;
 extern int s4_proc_write (char const *name, char const *value) ;
  /* pure; a line of /proc/PID/stat (proc(5)) */

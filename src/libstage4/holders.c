@@ -46,19 +46,12 @@ static void found_mount (struct search *s, int id, char how)
     if (s->ms->m[s->which[k]].id == (unsigned int)id) found(s, k, how) ;
 }
 
-static char *proc_name (char *buf, pid_t pid, char const *rest)   /* buf[64] */
-{
-  size_t m = pid_fmt(buf, pid) ;
-  strcpy(buf + m, rest) ;
-  return buf ;
-}
-
  /* Opening such a link with O_PATH asks nothing of the file system that it leads to. */
 
 static void look_at_link (struct search *s, char const *link, char how)
 {
-  char name[64] ;
-  int fd = openat(s4_proc(), proc_name(name, s->p.pid, link), O_PATH | O_CLOEXEC) ;
+  char name[S4_PROCNAME] ;
+  int fd = openat(s4_proc(), s4_proc_name(name, s->p.pid, link), O_PATH | O_CLOEXEC) ;
   if (fd == -1) return ;
   found_mount(s, s4_mount_id(fd), how) ;
   fd_close(fd) ;
@@ -67,8 +60,8 @@ static void look_at_link (struct search *s, char const *link, char how)
 static void look_at_files (struct search *s)
 {
   static stralloc sa = STRALLOC_ZERO ;
-  char name[64 + 32] ;
-  int fd = openat(s4_proc(), proc_name(name, s->p.pid, "/fdinfo"), O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  char name[S4_PROCNAME + 32] ;
+  int fd = openat(s4_proc(), s4_proc_name(name, s->p.pid, "/fdinfo"), O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
   DIR *dir = fd == -1 ? 0 : fdopendir(fd) ;
   size_t len = strlen(name) ;
   struct dirent *d ;
@@ -91,9 +84,9 @@ static void look_at_files (struct search *s)
 static void look_at_maps (struct search *s)
 {
   static stralloc sa = STRALLOC_ZERO ;
-  char name[64] ;
+  char name[S4_PROCNAME] ;
   char const *line ;
-  if (!s4_proc_read(proc_name(name, s->p.pid, "/maps"), &sa)) return ;
+  if (!s4_proc_read(s4_proc_name(name, s->p.pid, "/maps"), &sa)) return ;
   for (line = sa.s ; line && *line ; line = strchr(line, '\n'), line = line ? line + 1 : 0)
   {
     unsigned int major, minor ;

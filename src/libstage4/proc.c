@@ -39,6 +39,12 @@ int s4_proc (void)
   return fd ;
 }
 
+char const *s4_proc_name (char *buf, pid_t pid, char const *rest)
+{
+  strcpy(buf + pid_fmt(buf, pid), rest) ;
+  return buf ;
+}
+
 int s4_proc_read (char const *name, stralloc *sa)
 {
   int proc = s4_proc() ;

@@ -65,14 +65,12 @@ int s4_process_parse (char const *stat, size_t len, s4_process *p)
 
 int s4_process_read (pid_t pid, s4_process *p)
 {
-  char name[PID_FMT + 6] ;
+  char name[S4_PROCNAME] ;
   char text[1024] ;   /* the whole line: a name has at most 64 bytes there, and fields are added at the end */
   struct stat st ;
   ssize_t r ;
-  size_t m = pid_fmt(name, pid) ;
   int fd ;
-  memcpy(name + m, "/stat", 6) ;
-  fd = openat(s4_proc(), name, O_RDONLY | O_CLOEXEC) ;
+  fd = openat(s4_proc(), s4_proc_name(name, pid, "/stat"), O_RDONLY | O_CLOEXEC) ;
   if (fd == -1) return 0 ;
   r = fstat(fd, &st) == -1 ? -1 : fd_read(fd, text, sizeof text) ;
   fd_close(fd) ;

@@ -25,10 +25,8 @@
 
 static int proc_file (pid_t pid, char const *rest, stralloc *sa)
 {
-  char name[PID_FMT + 16] ;
-  size_t m = pid_fmt(name, pid) ;
-  strcpy(name + m, rest) ;
-  return s4_proc_read(name, sa) ;
+  char name[S4_PROCNAME] ;
+  return s4_proc_read(s4_proc_name(name, pid, rest), sa) ;
 }
 
  /* That /proc/PID belongs to root is not enough: so it does for every process that can't be dumped. */

@@ -233,13 +233,13 @@ static int find_forceable (s4_unmount const *u, struct force *f)
   return 1 ;
 }
 
- /* Then all that hung is tried once more, with little patience. */
-
 static void say_force (struct force const *f, unsigned int k, char const *what)
 {
   s4_mount const *m = f->ms->m + genalloc_s(unsigned int, &f->which)[k] ;
   s4_warn(what, m->dir, " (", m->type, " on ", m->source, ")") ;
 }
+
+ /* Then all that hung is tried once more, with little patience. */
 
 static int force (s4_unmount *u, int flags)
 {

@@ -120,9 +120,8 @@ static int is_gone (s4_victim const *v)
 static int add_place (stralloc *sa, pid_t pid)
 {
   static stralloc text = STRALLOC_ZERO ;
-  char name[PID_FMT + 8] ;
-  size_t m = pid_fmt(name, pid) ;
-  strcpy(name + m, "/wchan") ;
+  char name[S4_PROCNAME] ;
+  s4_proc_name(name, pid, "/wchan") ;
   return stralloc_cats(sa, " (uninterruptible in ")
    && stralloc_cats(sa, s4_proc_read(name, &text) ? text.s : "the kernel") && stralloc_cats(sa, ")") ;
 }

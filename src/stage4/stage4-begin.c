@@ -77,9 +77,8 @@ static struct sockaddr_un const lock_name = { .sun_family = AF_UNIX, .sun_path =
 static int is_of_our_machine (pid_t pid)
 {
   struct stat its, ours ;
-  char name[PID_FMT + 8] ;
-  size_t m = pid_fmt(name, pid) ;
-  strcpy(name + m, "/ns/pid") ;
+  char name[S4_PROCNAME] ;
+  s4_proc_name(name, pid, "/ns/pid") ;
   return !fstatat(s4_proc(), name, &its, 0) && !fstatat(s4_proc(), "self/ns/pid", &ours, 0)
    && its.st_ino == ours.st_ino ;
 }

@@ -31,8 +31,6 @@ struct plan
 
  /* --- what keeps what busy; in a child, because the names lie on file systems --- */
 
-#define PINS_NOTHING "a partition pins nothing"
-
 static int sysfile_says (unsigned int major, unsigned int minor, char const *file, stralloc *text)
 {
   stralloc path = STRALLOC_ZERO ;
@@ -86,7 +84,7 @@ static char const *reason_for (char kind, int *goes)
     case 'l' : return "keeps a loop device busy" ;
     case 'm' : return "keeps a RAID array busy" ;
     case 'z' : return "zram with a backing device" ;
-    case 'p' : *goes = 0 ; return PINS_NOTHING ;
+    case 'p' : *goes = 0 ; return "a partition pins nothing" ;
     case 'r' : *goes = 0 ; return "zram pins nothing" ;
     default : return "can't be looked at" ;
   }
