@@ -481,6 +481,8 @@ extern int s4_mount_id (int fd) ;                       /* of an open file (fdin
 
  /* newly allocated; without memory "", which no call takes for a file */
 extern char const *s4_concat (char const *a, char const *b) ;
+ /* by their names; dir lies below itself; pure */
+extern int s4_lies_below (char const *path, char const *dir) gccattr_pure ;
  /* a mount point for something like that, with parents; 0 like: a directory */
 extern int s4_make_path (char const *path, s4_mount const *like) ;
 

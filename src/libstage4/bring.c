@@ -71,12 +71,6 @@ static void reopen (int fd)
   else uncoe(fd) ;
 }
 
-static int is_below (char const *path, char const *dir)
-{
-  size_t len = strlen(dir) ;
-  return !strncmp(path, dir, len) && (!path[len] || path[len] == '/') ;
-}
-
 void s4_release_fds (char const *old)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
@@ -96,7 +90,7 @@ void s4_release_fds (char const *old)
     if (!uint0_scan(d->d_name, &fd) || (int)fd == listing || (int)fd == s4_proc()) continue ;
     id = s4_mount_id((int)fd) ;
     i = id > 0 ? s4_mounts_find(&ms, (unsigned int)id) : -1 ;
-    if (i == -1 || !is_below(ms.m[i].dir, old)) continue ;
+    if (i == -1 || !s4_lies_below(ms.m[i].dir, old)) continue ;
     if (fd < 3) reopen((int)fd) ;
     else close((int)fd) ;
     s4_verbose("let go of fd ", S4_NUM(fd)) ;

@@ -278,13 +278,6 @@ int s4_mountplan_make (s4_mountplan *p, s4_mounts const *ms, unsigned int const 
   return 1 ;
 }
 
-static int lies_below (char const *path, char const *dir)
-{
-  size_t len = strlen(dir) ;
-  if (len == 1) return path[0] == '/' ;
-  return !strncmp(path, dir, len) && (!path[len] || path[len] == '/') ;
-}
-
  /* As the kernel walks: of the mounts on the current one the first that the path comes to. */
 
 int s4_mounts_holding (s4_mounts const *ms, char const *path)
@@ -296,7 +289,7 @@ int s4_mounts_holding (s4_mounts const *ms, char const *path)
   {
     int next = -1 ;
     for (unsigned int i = 0 ; at >= 0 && i < ms->n ; i++)
-      if (ms->m[i].parent == ms->m[at].id && (int)i != at && lies_below(path, ms->m[i].dir)
+      if (ms->m[i].parent == ms->m[at].id && (int)i != at && s4_lies_below(path, ms->m[i].dir)
        && (next == -1 || strlen(ms->m[i].dir) < strlen(ms->m[next].dir))) next = (int)i ;
     if (next == -1 || steps == ms->n) return at ;
     at = next ;

@@ -18,6 +18,13 @@ char const *s4_concat (char const *a, char const *b)
   return stralloc_cats(&sa, a) && stralloc_cats(&sa, b) && stralloc_0(&sa) ? sa.s : "" ;
 }
 
+int s4_lies_below (char const *path, char const *dir)
+{
+  size_t len = strlen(dir) ;
+  if (len == 1) return path[0] == '/' ;
+  return !strncmp(path, dir, len) && (!path[len] || path[len] == '/') ;
+}
+
  /* A directory, or a file for what is mounted on a file; with all that leads there. */
 
 int s4_make_path (char const *path, s4_mount const *like)
