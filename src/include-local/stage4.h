@@ -483,8 +483,8 @@ extern int s4_mount_id (int fd) ;                       /* of an open file (fdin
 extern char const *s4_concat (char const *a, char const *b) ;
  /* by their names; dir lies below itself; pure */
 extern int s4_lies_below (char const *path, char const *dir) gccattr_pure ;
- /* a mount point for something like that, with parents; 0 like: a directory */
-extern int s4_make_path (char const *path, s4_mount const *like) ;
+ /* a directory with its parents; one that is there is fine, and not looked at */
+extern int s4_make_path (char const *path) ;
 
 
  /*
@@ -495,13 +495,26 @@ extern int s4_make_path (char const *path, s4_mount const *like) ;
 extern void s4_become_fit (char output, int lock) ;
 
 
+ /* rootfs.c: pivot from an initramfs */
+
+ /*
+   Moves all that is mounted on the mount with index root, the initramfs, below oldroot (a name) in the one with
+   index newroot, and makes that the root and the working directory. 0: reported, and undone. Both must be
+   private.
+ */
+extern int s4_leave_rootfs (s4_mounts const *, unsigned int root, unsigned int newroot, char const *oldroot) ;
+
+
  /*
    bring.c: what pivot does once it is in the new root; old: where the old one is. Failures are reported, and
    worked around
  */
 
- /* moves the mount with that id to path; 0: mounts a fresh one */
-extern void s4_bring (unsigned int id, char const *path) ;
+ /*
+   Moves to each path the mount that was found there before (s4_kept_mount_at()), one after the other, in a
+   worker; mounts a fresh one where there was none.
+ */
+extern void s4_bring (genalloc const *kept, char const *const *paths, unsigned int n) ;
  /* 0-2 that point below old are reopened, others closed */
 extern void s4_release_fds (char const *old) ;
 
@@ -644,10 +657,12 @@ enum s4_exectype_e { S4_NOT_EXECUTABLE, S4_SCRIPT, S4_DYNAMIC, S4_STATIC, S4_LIB
 extern enum s4_exectype_e s4_exec_interpreter (char const *head, size_t len, char *interp, size_t max) ;
 
  /*
-   Looks at a ramfs in a child. 1 usable; 0 not, and why (0-terminated) says why. stale: files whose source has
-   changed since.
+   Looks at a ramfs in a child. 1: it is safe and whole, and prog (null: nothing) can be executed in it with the
+   $PATH that will hold there; 0: it isn't, and why (0-terminated) says why. stale (null: don't look): how many
+   files' sources have changed since, or S4_NOBODY_KNOWS if these could not be looked at in time.
  */
-extern int s4_ramfs_check (char const *dir, s4_ms timeout, stralloc *why, unsigned int *stale) ;
+#define S4_NOBODY_KNOWS ((unsigned int)-1)
+extern int s4_ramfs_check (char const *dir, char const *prog, s4_ms timeout, stralloc *why, unsigned int *stale) ;
 
  /* pure: $PATH for "before": root's first, then path */
 extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;

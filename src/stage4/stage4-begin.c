@@ -44,13 +44,16 @@ static int use_ramfs (struct options *o)
   stralloc why = STRALLOC_ZERO, path = STRALLOC_ZERO ;
   unsigned int stale = 0 ;
   if (!o->ramfs) return s4_setenv("STAGE4_RAMFS", 0) ;
-  if (!s4_ramfs_check(o->ramfs, CHECK_TIMEOUT, &why, &stale))
+  if (!s4_ramfs_check(o->ramfs, 0, CHECK_TIMEOUT, &why, &stale))
   {
     s4_warn("the ramfs ", o->ramfs, " is not used: ", why.s) ;
     o->left = 1 ;
     return s4_setenv("STAGE4_RAMFS", 0) ;
   }
-  if (stale) s4_warn("the ramfs ", o->ramfs, " is stale: ", S4_NUM(stale), " files have changed since it was made") ;
+  if (stale == S4_NOBODY_KNOWS)
+    s4_warn("the ramfs ", o->ramfs, " may be stale: the files it was made of can't be looked at") ;
+  else if (stale)
+    s4_warn("the ramfs ", o->ramfs, " is stale: ", S4_NUM(stale), " files have changed since it was made") ;
   return s4_setenv("STAGE4_RAMFS", o->ramfs) && s4_path_inside(&path, s4_nextpath(), o->ramfs)
    && s4_setenv("PATH", path.s) ;
 }

@@ -170,7 +170,8 @@ static int verify (char const *dir)
 {
   stralloc why = STRALLOC_ZERO ;
   unsigned int stale ;
-  if (!s4_ramfs_check(dir, CHECK_TIMEOUT, &why, &stale)) s4_planline("unusable ", dir, ": ", why.s) ;
+  if (!s4_ramfs_check(dir, 0, CHECK_TIMEOUT, &why, &stale)) s4_planline("unusable ", dir, ": ", why.s) ;
+  else if (stale == S4_NOBODY_KNOWS) s4_planline("usable ", dir, ", but the files it was made of can't be looked at") ;
   else if (stale) s4_planline("stale ", dir, ": ", S4_NUM(stale), " files have changed since it was made") ;
   else
   {
