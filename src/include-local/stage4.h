@@ -307,7 +307,7 @@ extern int s4_proc_write (char const *name, char const *value) ;
  /* pure; a line of /proc/PID/stat (proc(5)) */
 extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
 extern int s4_process_read (pid_t, s4_process *) ;
- /* f for each pid; ends with f's 0 or readdir's end (1); -1 */
+ /* f for each pid, but for most kernel threads; 1, or 0 if f said so, which ends it; -1 */
 extern int s4_processes (int (*f) (pid_t, void *), void *data) ;
  /* 1 outside of the initial pid namespace */
 extern int s4_in_container (void) ;
@@ -333,6 +333,11 @@ extern int s4_victims_find (genalloc *victims, s4_victim_func *wanted, void *dat
 extern void s4_victims_forget (genalloc *victims) ;
 extern void s4_victims_look (genalloc *victims) ;           /* who is spared by what he is */
 extern void s4_victims_drop_spared (genalloc *victims) ;
+ /*
+   On: this process runs before all ordinary ones of its CPU, so that nobody forks, or cleans up, while others are
+   still to be seen and signalled. Without effect where that isn't permitted.
+ */
+extern void s4_run_first (int on) ;
  /* with SIGHUP and SIGCONT, but for SIGKILL */
 extern void s4_victims_signal (genalloc const *victims, int sig) ;
  /* reports who is alive; how many */

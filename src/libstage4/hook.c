@@ -66,12 +66,14 @@ static int family_end (struct family *f, int sig, s4_ms grace)
 {
   s4_ms const until = s4_limit(grace) ;
   s4_ms never = S4_NEVER ;
-  while (family_find(f))
+  for (;;)
   {
-    s4_victims_signal(&f->members, sig) ;
+    s4_run_first(1) ;
+    if (family_find(f)) s4_victims_signal(&f->members, sig) ;
+    s4_run_first(0) ;
+    if (!genalloc_len(s4_victim, &f->members)) return 1 ;
     if (!s4_victims_wait(&f->members, until, &never)) return 0 ;
   }
-  return 1 ;
 }
 
  /* --- the program itself --- */

@@ -1,12 +1,13 @@
 /* ISC license. */
 
-/* /proc: found, read whole, written; and what it says of namespaces. */
+/* /proc: found, read whole, written; its processes, and what it says of namespaces. */
 
 #include <skalibs/nonposix.h>
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -16,6 +17,7 @@
 
 #include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
+#include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
 #include <skalibs/types.h>
 
@@ -79,14 +81,47 @@ int s4_proc_write (char const *name, char const *value)
   return r == (ssize_t)len ;
 }
 
+ /* --- all processes --- */
+
+static int compare_pid (void const *a, void const *b)
+{
+  pid_t x = *(pid_t const *)a, y = *(pid_t const *)b ;
+  return x < y ? -1 : x > y ;
+}
+
+ /*
+   The kernel's own threads, most of what there is on a small machine: the children of kthreadd, in one file
+   (CONFIG_PROC_CHILDREN). Empty without that file, or where pid 2 is something else.
+ */
+
+static void find_kthreads (genalloc *pids)
+{
+  static stralloc text = STRALLOC_ZERO ;
+  s4_process kthreadd ;
+  unsigned int pid ;
+  genalloc_setlen(pid_t, pids, 0) ;
+  if (!s4_process_read(2, &kthreadd) || !kthreadd.kthread || !s4_proc_read("2/task/2/children", &text)) return ;
+  for (char const *s = text.s ; (s += strspn(s, " "), uint_scan(s, &pid)) ; s += strcspn(s, " "))
+    if (!genalloc_append(pid_t, pids, &(pid_t){ (pid_t)pid })) break ;
+  qsort(pids->s, genalloc_len(pid_t, pids), sizeof(pid_t), &compare_pid) ;
+}
+
+static int is_kthread (genalloc const *pids, pid_t pid)
+{
+  size_t n = genalloc_len(pid_t, pids) ;
+  return n && bsearch(&pid, pids->s, n, sizeof pid, &compare_pid) ;
+}
+
 int s4_processes (int (*f) (pid_t, void *), void *data)
 {
+  static genalloc kthreads = GENALLOC_ZERO ;   /* pid_t */
   int proc = s4_proc() ;
   int fd = proc == -1 ? -1 : openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
   DIR *dir = fd == -1 ? 0 : fdopendir(fd) ;
   int r = 1 ;
   if (!dir) return -1 ;
-  for (;;)
+  find_kthreads(&kthreads) ;
+  while (r == 1)
   {
     struct dirent *d ;
     unsigned int pid ;
@@ -97,11 +132,7 @@ int s4_processes (int (*f) (pid_t, void *), void *data)
       if (errno) r = -1 ;
       break ;
     }
-    if (uint0_scan(d->d_name, &pid) && !f((pid_t)pid, data))
-    {
-      r = 0 ;
-      break ;
-    }
+    if (uint0_scan(d->d_name, &pid) && !is_kthread(&kthreads, (pid_t)pid)) r = f((pid_t)pid, data) ;
   }
   closedir(dir) ;
   return r ;
