@@ -564,7 +564,12 @@ extern int s4_freeze (char const *dir) ;
 
  /* fsopen..fsmount: an fd on a detached mount; -1. "k=v" or "flag" */
 extern int s4_newfs (char const *type, char const *const *options) ;
-extern int s4_newfs_attach (int fd, char const *dir) ;                  /* move_mount(2) */
+ /* move_mount(2): a mount, detached or not, to dir; on top of what is mounted there */
+extern int s4_newfs_attach (int fd, char const *dir) ;
+ /* the same, but below that; EINVAL before Linux 6.5 */
+extern int s4_newfs_attach_beneath (int fd, char const *dir) ;
+ /* an fd on a detached copy of the mount on dir (open_tree(2)); -1 */
+extern int s4_mount_clone (char const *dir) ;
 
 
  /* finish.c: what umountall, freeze, hpr and the last resort share */

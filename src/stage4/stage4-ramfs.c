@@ -96,14 +96,33 @@ static int new_filesystem (char const *size)
   return fd >= 0 ? fd : s4_newfs("ramfs", ramfs) ;   /* tmpfs can't do without swap before Linux 6.4 */
 }
 
+static int detach (char const *dir)
+{
+  return umount2(dir, MNT_DETACH) == 0 || failed("take away the old ", dir) ;
+}
+
+ /*
+   Below the old one, which is then taken away: there is always one. Where the kernel can't do that, the old one
+   comes back if the new one can't be mounted.
+ */
+
+static int replace (int root, char const *dir)
+{
+  int old ;
+  if (!is_ours(dir)) return (errno = EEXIST, failed("replace what stage4-ramfs did not make: ", dir)) ;
+  if (s4_newfs_attach_beneath(root, dir)) return detach(dir) ;
+  old = s4_mount_clone(dir) ;
+  if (old == -1) return failed("hold on to the old ", dir) ;
+  if (!detach(dir)) return 0 ;
+  if (s4_newfs_attach(root, dir)) return 1 ;
+  failed("mount ", dir) ;
+  return s4_newfs_attach(old, dir) ? 0 : failed("mount again the old ", dir) ;
+}
+
 static int attach (int root, char const *dir)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
-  if (s4_mounts_load(&ms) && s4_mounts_on(&ms, dir) >= 0)
-  {
-    if (!is_ours(dir)) return (errno = EEXIST, failed("replace what stage4-ramfs did not make: ", dir)) ;
-    if (umount2(dir, MNT_DETACH) == -1) return failed("take away the old ", dir) ;
-  }
+  if (s4_mounts_load(&ms) && s4_mounts_on(&ms, dir) >= 0) return replace(root, dir) ;
   return s4_newfs_attach(root, dir) || failed("mount ", dir) ;
 }
 

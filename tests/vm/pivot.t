@@ -11,7 +11,9 @@ mount -t tmpfs -o mode=755 run /run
 mkdir -p /run/media/disk
 mount -t ext4 /dev/vda /run/media/disk
 echo data >/run/media/disk/file
-stage4-ramfs /run/stage4 /bin/busybox /bin/sh /bin/cat /bin/mark || echo "=== no ramfs"
+for again in 1 2 ; do    # the second replaces the first, here without MOVE_MOUNT_BENEATH
+  stage4-ramfs /run/stage4 /bin/busybox /bin/sh /bin/cat /bin/mark || echo "=== no ramfs"
+done
 : >/etc/afile
 mount --bind /run/media/disk/file /etc/afile
 mount -t tmpfs below /mnt/over/sub
@@ -37,6 +39,7 @@ exec stage4-begin -A reboot -t 30s -R /run/stage4 stage4-nuke stage4-pivot \
   stage4-hook ' mark' ' full' '' stage4-freeze stage4-hpr
 END
 ok "all: pivoted, although a FUSE file system hangs" console_has "$console" 'pivoted to /run/stage4, the old root is at /oldroot'
+ok "all: of two ramfs, one replaced the other" test "$(grep -c ' - ramfs none' "$console")" = 1
 ok "all: it came along" console_has "$console" ' /oldroot/mnt/fuse .* - fuse'
 ok "all: so did a file" console_has "$console" ' /oldroot/etc/afile .* - ext4'
 ok "all: one that covers another" console_has "$console" ' /oldroot/mnt/over .* - tmpfs on-top'
