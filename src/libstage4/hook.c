@@ -1,6 +1,6 @@
 /* ISC license. */
 
-/* One foreign program with a limit, in its own session; at the limit it is ended with all that it has started. */
+/* One program, or a part of the chain, with a limit; at the limit it is ended with all that it has started. */
 
 #include <skalibs/nonposix.h>
 
@@ -15,18 +15,22 @@
 #include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/sig.h>
+#include <skalibs/stralloc.h>
+#include <skalibs/types.h>
 
 #include "stage4.h"
 
 #define REPORT 1000
 #define DEATH_TIMEOUT 1000   /* after SIGKILL */
 
- /* --- who belongs to the hook: its session, its descendants, and orphans that came to us since it began --- */
+ /* --- who belongs to it: its session, its descendants, and orphans that came to us since it began --- */
+
+#define COMM_LEN 15   /* more of a name the kernel doesn't keep */
 
 struct family
 {
-  pid_t hook ;
-  genalloc before ;    /* s4_victim: children that we had already */
+  pid_t leader ;
+  genalloc before ;    /* s4_victim: children that we had already; only their pids count */
   genalloc members ;   /* s4_victim */
 } ;
 
@@ -43,12 +47,40 @@ static int is_child (s4_process const *p, void *data)
   return p->ppid == getpid() ;
 }
 
+ /* The kernel may have a list of them (CONFIG_PROC_CHILDREN), else everybody is looked at. */
+
+static void find_children (genalloc *before)
+{
+  stralloc list = STRALLOC_ZERO ;
+  s4_victim v = { .pidfd = -1 } ;
+  if (!s4_proc_read("thread-self/children", &list)) s4_victims_find(before, &is_child, 0) ;
+  else for (size_t i = 0 ; i < list.len ; i += strcspn(list.s + i, " ") + 1)
+  {
+    unsigned int pid ;
+    if (!uint_scan(list.s + i, &pid)) break ;
+    v.p.pid = (pid_t)pid ;
+    if (!genalloc_append(s4_victim, before, &v)) break ;
+  }
+  stralloc_free(&list) ;
+}
+
 static int belongs (s4_process const *p, void *data)
 {
   struct family const *f = data ;
   if (is_in(&f->members, p->pid)) return 0 ;
-  return p->pid == f->hook || p->session == f->hook || is_in(&f->members, p->ppid)
+  return p->pid == f->leader || p->session == f->leader || is_in(&f->members, p->ppid)
    || (p->ppid == getpid() && !is_in(&f->before, p->pid)) ;
+}
+
+ /* Workers that it has left behind (@) are not waited for, nor are others that nobody is to end. */
+
+static void leave_out_spared (struct family *f)
+{
+  s4_victim *v = genalloc_s(s4_victim, &f->members) ;
+  s4_victims_look(&f->members) ;
+  for (size_t n = genalloc_len(s4_victim, &f->members) ; n-- ; )
+    if (v[n].p.pid == f->leader) v[n].spared = S4_NOT_SPARED ;
+  s4_victims_drop_spared(&f->members) ;
 }
 
 static size_t family_find (struct family *f)
@@ -57,6 +89,7 @@ static size_t family_find (struct family *f)
   s4_victims_forget(&f->members) ;
   do before = genalloc_len(s4_victim, &f->members) ;
   while (s4_victims_find(&f->members, &belongs, f) && genalloc_len(s4_victim, &f->members) > before) ;
+  if (before) leave_out_spared(f) ;
   return genalloc_len(s4_victim, &f->members) ;
 }
 
@@ -80,13 +113,13 @@ static int family_end (struct family *f, int sig, s4_ms grace)
 
  /* 1: it runs; 0 with errno: it could not be executed. */
 
-static int start (char const *const *argv, s4_ms limit, pid_t *pid)
+static int start (char const *const *argv, s4_fork_func *begin, s4_ms limit, pid_t *pid)
 {
   int p[2] ;
   struct pollfd x = { .events = POLLIN } ;
   unsigned char e = 0 ;
   if (pipecoe(p) == -1) return 0 ;
-  *pid = s4_fork(p[1], 0) ;
+  *pid = (*begin)(p[1]) ;
   if (*pid == -1)
   {
     fd_close(p[0]) ;
@@ -95,7 +128,6 @@ static int start (char const *const *argv, s4_ms limit, pid_t *pid)
   }
   if (!*pid)
   {
-    setsid() ;
     s4_exec(argv) ;
     e = (unsigned char)errno ;
     s4_answer(p[1], &e, 1) ;
@@ -108,6 +140,16 @@ static int start (char const *const *argv, s4_ms limit, pid_t *pid)
   return e ? (errno = e, 0) : 1 ;
 }
 
+ /* A block goes from program to program: what it executes now is said, too. */
+
+static void say_waiting (pid_t pid, char const *name, s4_ms waited)
+{
+  char const *slash = strrchr(name, '/') ;
+  s4_process p ;
+  int other = s4_process_read(pid, &p) && strncmp(p.comm, slash ? slash + 1 : name, COMM_LEN) ;
+  s4_info("waiting for ", name, other ? ", now " : "", other ? p.comm : "", ", ", S4_MS(waited)) ;
+}
+
 static int wait_reporting (pid_t pid, char const *name, s4_ms limit, int *wstat)
 {
   s4_ms const start = s4_now() ;
@@ -117,10 +159,30 @@ static int wait_reporting (pid_t pid, char const *name, s4_ms limit, int *wstat)
     s4_ms next = s4_now() + gap ;
     if (s4_wait(pid, next < limit ? next : limit, wstat)) return 1 ;
     if (s4_now() >= limit) return 0 ;
-    s4_info("waiting for ", name, ", ", S4_MS(s4_now() - start)) ;
+    say_waiting(pid, name, s4_now() - start) ;
     gap *= 2 ;
   }
 }
+
+int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace, int *wstat)
+{
+  s4_ms const begun = s4_now() ;
+  struct family f = { .before = GENALLOC_ZERO, .members = GENALLOC_ZERO } ;
+  prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself becomes our child, so it can be found */
+  find_children(&f.before) ;
+  if (!start(argv, begin, limit, &f.leader))
+  {
+    s4_warnsys("unable to execute ", argv[0]) ;
+    return S4_NOTSTARTED ;
+  }
+  if (wait_reporting(f.leader, argv[0], limit, wstat)) return S4_DONE ;
+  s4_warn(argv[0], " is not done after ", S4_MS(s4_now() - begun), ", ending it") ;
+  if (!family_end(&f, SIGTERM, killgrace) && !family_end(&f, SIGKILL, DEATH_TIMEOUT))
+    s4_victims_name(&f.members, "can't be killed: ") ;
+  return S4_LATE ;
+}
+
+ /* --- a foreign one --- */
 
 static int judge (int wstat, char const *name, s4_ms took)
 {
@@ -137,19 +199,7 @@ static int judge (int wstat, char const *name, s4_ms took)
 int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace)
 {
   s4_ms const begun = s4_now() ;
-  s4_ms const limit = s4_limit(timeout) ;
-  struct family f = { .before = GENALLOC_ZERO, .members = GENALLOC_ZERO } ;
   int wstat ;
-  prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself from the hook becomes our child, so it can be found */
-  s4_victims_find(&f.before, &is_child, 0) ;
-  if (!start(argv, limit, &f.hook))
-  {
-    s4_warnsys("unable to execute ", argv[0]) ;
-    return S4_NOTSTARTED ;
-  }
-  if (wait_reporting(f.hook, argv[0], limit, &wstat)) return judge(wstat, argv[0], s4_now() - begun) ;
-  s4_warn(argv[0], " is not done after ", S4_MS(s4_now() - begun), ", ending it") ;
-  if (!family_end(&f, SIGTERM, killgrace) && !family_end(&f, SIGKILL, DEATH_TIMEOUT))
-    s4_victims_name(&f.members, "can't be killed: ") ;
-  return S4_LATE ;
+  int r = s4_run(argv, &s4_fork_program, s4_limit(timeout), killgrace, &wstat) ;
+  return r ? r : judge(wstat, argv[0], s4_now() - begun) ;
 }

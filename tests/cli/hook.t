@@ -96,6 +96,9 @@ longer than a second: it is said
 $ stage4-hook ' sleep' ' 1.3' ''
 !~ stage4-hook: info: waiting for sleep, 1[.][0-9] s
 = 0
+$ stage4-hook ' sh' ' -c' ' exec sleep 1.3' ''
+!~ stage4-hook: info: waiting for sh, now sleep, 1[.][0-9] s
+= 0
 $ stage4-hook -v 0 ' sh' ' -c' ' exit 7' ''
 = 1
 $ stage4-hook -v 2 ' true' ''

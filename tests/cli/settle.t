@@ -55,11 +55,11 @@ $ stage4-settle ' stage4-settle' '  echo' '  inner' ' ' ' echo' ' outer' '' echo
 | next
 = 0
 $ stage4-settle ' no-such-program' '' echo next
-! stage4-settle: fatal: unable to execute no-such-program: No such file or directory
+! stage4-settle: warning: unable to execute no-such-program: No such file or directory
 | next
 = 0
 $ stage4-settle ' no-such-program' ''
-! stage4-settle: fatal: unable to execute no-such-program: No such file or directory
+! stage4-settle: warning: unable to execute no-such-program: No such file or directory
 = 111
 $ execlineb -c 'stage4-settle { echo by execlineb } echo next'
 | by execlineb
