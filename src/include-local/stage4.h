@@ -103,6 +103,11 @@ extern size_t s4_line (char *buf, char const *const *s, size_t n, size_t clean) 
 #define s4_trace(...) s4_report(S4_TRACE, 0, S4_STRINGS(__VA_ARGS__))
 #define s4_planline(...) s4_plan(S4_STRINGS(__VA_ARGS__))
 
+ /* fdkind.c: what a file is, without asking the file system that it lies on, which may hang */
+
+enum s4_fdkind_e { S4_FD_CLOSED, S4_FD_KMSG, S4_FD_FILE, S4_FD_STREAM } ;   /* a stream: pipe, socket, terminal ... */
+extern enum s4_fdkind_e s4_fd_kind (int fd) ;
+
 #define S4_NUMFMT 24
 extern char const *s4_num_fmt (char *buf, int64_t n) ;   /* into buf[S4_NUMFMT]; returns buf */
 #define S4_NUM(n) s4_num_fmt((char [S4_NUMFMT]){ 0 }, (n))
