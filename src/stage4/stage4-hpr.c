@@ -59,7 +59,7 @@ int main (int argc, char const **argv, char const *const *envp)
   if (s4.dryrun)
   {
     s4_planline(s4_action_name(action), arg ? " " : "", arg) ;
-    return S4_DONE ;
+    s4_step_next(argv, S4_DONE) ;
   }
   say_what_is_left(action) ;
   if (!s4.container && synctimeout && !s4_sync(synctimeout)) s4_warn("sync is not finished, going on") ;
