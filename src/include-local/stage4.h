@@ -103,14 +103,15 @@ extern size_t s4_line (char *buf, char const *const *s, size_t n, size_t clean) 
 #define s4_trace(...) s4_report(S4_TRACE, 0, S4_STRINGS(__VA_ARGS__))
 #define s4_planline(...) s4_plan(S4_STRINGS(__VA_ARGS__))
 
+#define S4_NUMFMT 24
+extern char const *s4_num_fmt (char *buf, int64_t n) ;   /* into buf[S4_NUMFMT]; returns buf */
+#define S4_NUM(n) s4_num_fmt((char [S4_NUMFMT]){ 0 }, (n))
+
+
  /* fdkind.c: what a file is, without asking the file system that it lies on, which may hang */
 
 enum s4_fdkind_e { S4_FD_CLOSED, S4_FD_KMSG, S4_FD_FILE, S4_FD_STREAM } ;   /* a stream: pipe, socket, terminal ... */
 extern enum s4_fdkind_e s4_fd_kind (int fd) ;
-
-#define S4_NUMFMT 24
-extern char const *s4_num_fmt (char *buf, int64_t n) ;   /* into buf[S4_NUMFMT]; returns buf */
-#define S4_NUM(n) s4_num_fmt((char [S4_NUMFMT]){ 0 }, (n))
 
 
  /* chain.c: what this process knows of the chain it is a step of (doc/index.html, Environment) */
@@ -222,7 +223,7 @@ extern int s4_is_ours (char const *word) ;
 extern int s4_find_program (char const *word, stralloc *path) ;
 
 
- /* child.c: children that begin clean: default signals, OOM score, file limit, no fds but 0-2 and keep */
+ /* child.c: children, which s4_wait() knows; all begin with no fds but 0-2 and keep (-1: none), and no watchdog */
 
  /*
    Like fork(2). A worker does a part of this program's job: whoever kills all spares it (its command line begins
@@ -639,7 +640,7 @@ typedef pid_t s4_fork_func (int keep) ;   /* s4_fork_program or s4_fork_step */
  */
 extern int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace, int *wstat) ;
 
- /* 0, 1, 99 or 111, reported */
+ /* A foreign program: 0, 1, 99 or 111, reported. */
 extern int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace) ;
 
 

@@ -214,6 +214,7 @@ void s4_plan (char const *const *s, size_t n)
 {
   char buf[S4_LINE_MAX] ;
   size_t len = s4_line(buf, s, n, 0) ;
-   /* nothing is under way: this may block */
-  if (allwrite(1, buf, len) != len) s4_fatalsys("unable to write to stdout") ;
+  if (allwrite(1, buf, len) == len) return ;   /* nothing is under way: this may block */
+  s4_fatalsys("unable to write to stdout") ;
+  s4_step_giveup(S4_NOTSTARTED) ;
 }

@@ -114,8 +114,10 @@ s4_ms s4_step_time (char const *arg, int zero)
 
 char const **s4_step_block (int argc, char const **argv)
 {
+  int const quoted = argc && (*argv[0] == ' ' || !*argv[0]) ;
   int len = el_semicolon(argv) ;
-  if (!len || len >= argc)
+  if (len > argc && !quoted) s4_step_usage() ;   /* no block at all */
+  if (!len || len > argc)
   {
     s4_fatal(len ? "unterminated block" : "empty block") ;
     s4_step_giveup(S4_USAGE) ;

@@ -6,7 +6,7 @@
 usage='stage4-hook: fatal: usage: stage4-hook [ -v verbosity ] [ -t timeout ] [ -k killgrace ] { prog... } prog...'
 transcript <<'END'
 $ stage4-hook
-! stage4-hook: fatal: unterminated block
+! $usage
 = 100
 $ stage4-hook -x ' true' ''
 ! $usage
@@ -38,8 +38,9 @@ $ stage4-hook '' echo not reached
 $ stage4-hook ' echo' ' not reached'
 ! stage4-hook: fatal: unterminated block
 = 100
+no block at all
 $ stage4-hook echo not reached
-! stage4-hook: fatal: unterminated block
+! $usage
 = 100
 
 what becomes of it is ?, and in the report

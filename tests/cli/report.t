@@ -60,7 +60,7 @@ $ stage4-hpr -n -A reboot >&-
 = 0
 $ stage4-hpr -n -A reboot >/dev/full
 ! stage4-hpr: fatal: unable to write to stdout: No space left on device
-= 0
+= 111
 $ stage4-hookdir -d /d helper code sh -c 'echo "next $CODE"' <&- 2>/dev/null
 | next 1
 = 0

@@ -6,7 +6,7 @@
 usage='stage4-settle: fatal: usage: stage4-settle [ -v verbosity ] { prog... } prog...'
 transcript <<'END'
 $ stage4-settle
-! stage4-settle: fatal: unterminated block
+! $usage
 = 100
 $ stage4-settle -x
 ! $usage
@@ -29,9 +29,9 @@ $ stage4-settle '' echo not reached
 $ stage4-settle ' echo' ' not reached'
 ! stage4-settle: fatal: unterminated block
 = 100
-a word without a blank: no block, or one whose end was forgotten
+no block at all
 $ stage4-settle echo not reached
-! stage4-settle: fatal: unterminated block
+! $usage
 = 100
 
 what can't become less is done once
