@@ -49,7 +49,7 @@ int main (int argc, char const **argv, char const *const *envp)
   if (!arg) arg = s4_getenv("STAGE4_ARG") ;
   if (action == S4_NOACTION && !s4.walking)
   {
-    s4_fatal("no action: give -A, or STAGE4_ACTION") ;
+    s4_fatal("no action: give -A; STAGE4_ACTION counts only while the process of STAGE4_PID lives") ;
     s4_step_giveup(S4_USAGE) ;
   }
   if (action == S4_RETURN || s4.action == S4_RETURN)
