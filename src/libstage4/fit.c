@@ -161,7 +161,7 @@ static void redirect (char output)
   else uncoe(null) ;
   if (output == 'c') try(open_output("/dev/console"), "open /dev/console") ;
   if (output != 'K') return ;
-  if (!s4.container)
+  if (!s4.container && s4_proc() != -1)
   {
     s4_proc_write("sys/kernel/printk_devkmsg", "on\n") ;   /* else 10 lines in 5 s; fails if the boot line fixed it */
     if (!openwritenclose_unsafe("/sys/module/printk/parameters/always_kmsg_dump", "Y", 1))

@@ -26,15 +26,23 @@
 #define READ_SIZE 4096              /* seq_file gives no more at once */
 #define PROC_PID_INIT_INO 0xEFFFFFFCu /* of the initial pid namespace, include/linux/proc_ns.h */
 
+ /* One of another pid namespace, as in a container's root that is entered from outside, shows other processes. */
+
+static int is_ours (int fd)
+{
+  struct statfs sf ;
+  char self[PID_FMT] ;
+  return !fstatfs(fd, &sf) && sf.f_type == PROC_SUPER_MAGIC && readlinkat(fd, "self", self, sizeof self) > 0 ;
+}
+
  /* A chain without /proc makes a procfs that is mounted nowhere. */
 
 int s4_proc (void)
 {
   static int fd = -1 ;
-  struct statfs sf ;
   if (fd >= 0) return fd ;
   fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  if (fd >= 0 && !fstatfs(fd, &sf) && sf.f_type == PROC_SUPER_MAGIC) return fd ;
+  if (fd >= 0 && is_ours(fd)) return fd ;
   if (fd >= 0) fd_close(fd) ;
   fd = s4_newfs("proc", (char const *const []){ 0 }) ;
   if (fd == -1) errno = ENODEV ;   /* not ENOENT: that is said of a file in it */
@@ -137,6 +145,11 @@ int s4_processes (int (*f) (pid_t, void *), void *data)
   closedir(dir) ;
   return r ;
 }
+
+ /*
+   Without any procfs it counts as the machine. Then nothing is found that could be touched (mounts, swaps,
+   sysctls, sysrq), and reboot(2) ends no more than the pid namespace; but a machine must be reset at last.
+ */
 
 int s4_in_container (void)
 {
