@@ -328,6 +328,8 @@ extern int s4_proc_write (char const *name, char const *value) ;
  /* pure; a line of /proc/PID/stat (proc(5)) */
 extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
 extern int s4_process_read (pid_t, s4_process *) ;
+ /* appends pid_t from a file of it like PID/task/PID/children; 0: there is none (CONFIG_PROC_CHILDREN) */
+extern int s4_proc_children (char const *name, genalloc *pids) ;
  /* f for each pid, but for most kernel threads; 1, or 0 if f said so, which ends it; -1 */
 extern int s4_processes (int (*f) (pid_t, void *), void *data) ;
  /* 1 outside of the initial pid namespace */

@@ -15,8 +15,6 @@
 #include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/sig.h>
-#include <skalibs/stralloc.h>
-#include <skalibs/types.h>
 
 #include "stage4.h"
 
@@ -30,7 +28,7 @@
 struct family
 {
   pid_t leader ;
-  genalloc before ;    /* s4_victim: children that we had already; only their pids count */
+  genalloc before ;    /* pid_t: children that we had already */
   genalloc members ;   /* s4_victim */
 } ;
 
@@ -41,27 +39,30 @@ static int is_in (genalloc const *victims, pid_t pid)
   return 0 ;
 }
 
+static int was_there (struct family const *f, pid_t pid)
+{
+  pid_t const *p = genalloc_s(pid_t, &f->before) ;
+  for (size_t n = genalloc_len(pid_t, &f->before) ; n-- ; ) if (p[n] == pid) return 1 ;
+  return 0 ;
+}
+
 static int is_child (s4_process const *p, void *data)
 {
   (void)data ;
   return p->ppid == getpid() ;
 }
 
- /* The kernel may have a list of them (CONFIG_PROC_CHILDREN), else everybody is looked at. */
+ /* Without the kernel's list of them everybody is looked at. */
 
-static void find_children (genalloc *before)
+static void find_children (genalloc *pids)
 {
-  stralloc list = STRALLOC_ZERO ;
-  s4_victim v = { .pidfd = -1 } ;
-  if (!s4_proc_read("thread-self/children", &list)) s4_victims_find(before, &is_child, 0) ;
-  else for (size_t i = 0 ; i < list.len ; i += strcspn(list.s + i, " ") + 1)
-  {
-    unsigned int pid ;
-    if (!uint_scan(list.s + i, &pid)) break ;
-    v.p.pid = (pid_t)pid ;
-    if (!genalloc_append(s4_victim, before, &v)) break ;
-  }
-  stralloc_free(&list) ;
+  genalloc victims = GENALLOC_ZERO ;   /* s4_victim */
+  if (s4_proc_children("thread-self/children", pids)) return ;
+  genalloc_setlen(pid_t, pids, 0) ;
+  s4_victims_find(&victims, &is_child, 0) ;
+  for (size_t i = 0 ; i < genalloc_len(s4_victim, &victims) ; i++)
+    if (!genalloc_append(pid_t, pids, &genalloc_s(s4_victim, &victims)[i].p.pid)) break ;
+  s4_victims_forget(&victims) ;
 }
 
 static int belongs (s4_process const *p, void *data)
@@ -69,7 +70,7 @@ static int belongs (s4_process const *p, void *data)
   struct family const *f = data ;
   if (is_in(&f->members, p->pid)) return 0 ;
   return p->pid == f->leader || p->session == f->leader || is_in(&f->members, p->ppid)
-   || (p->ppid == getpid() && !is_in(&f->before, p->pid)) ;
+   || (p->ppid == getpid() && !was_there(f, p->pid)) ;
 }
 
  /* Workers that it has left behind (@) are not waited for, nor are others that nobody is to end. */
@@ -89,7 +90,7 @@ static size_t family_find (struct family *f)
   s4_victims_forget(&f->members) ;
   do before = genalloc_len(s4_victim, &f->members) ;
   while (s4_victims_find(&f->members, &belongs, f) && genalloc_len(s4_victim, &f->members) > before) ;
-  if (before) leave_out_spared(f) ;
+  leave_out_spared(f) ;
   return genalloc_len(s4_victim, &f->members) ;
 }
 

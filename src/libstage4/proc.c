@@ -91,6 +91,17 @@ int s4_proc_write (char const *name, char const *value)
 
  /* --- all processes --- */
 
+int s4_proc_children (char const *name, genalloc *pids)
+{
+  stralloc text = STRALLOC_ZERO ;
+  unsigned int pid ;
+  int r = s4_proc_read(name, &text) ;
+  if (r) for (char const *s = text.s ; (s += strspn(s, " "), uint_scan(s, &pid)) ; s += strcspn(s, " "))
+    if (!genalloc_append(pid_t, pids, &(pid_t){ (pid_t)pid })) { r = 0 ; break ; }
+  stralloc_free(&text) ;
+  return r ;
+}
+
 static int compare_pid (void const *a, void const *b)
 {
   pid_t x = *(pid_t const *)a, y = *(pid_t const *)b ;
@@ -98,19 +109,15 @@ static int compare_pid (void const *a, void const *b)
 }
 
  /*
-   The kernel's own threads, most of what there is on a small machine: the children of kthreadd, in one file
-   (CONFIG_PROC_CHILDREN). Empty without that file, or where pid 2 is something else.
+   The kernel's own threads, most of what there is on a small machine: the children of kthreadd, in one file.
+   Empty without that file, or where pid 2 is something else.
  */
 
 static void find_kthreads (genalloc *pids)
 {
-  static stralloc text = STRALLOC_ZERO ;
   s4_process kthreadd ;
-  unsigned int pid ;
   genalloc_setlen(pid_t, pids, 0) ;
-  if (!s4_process_read(2, &kthreadd) || !kthreadd.kthread || !s4_proc_read("2/task/2/children", &text)) return ;
-  for (char const *s = text.s ; (s += strspn(s, " "), uint_scan(s, &pid)) ; s += strcspn(s, " "))
-    if (!genalloc_append(pid_t, pids, &(pid_t){ (pid_t)pid })) break ;
+  if (!s4_process_read(2, &kthreadd) || !kthreadd.kthread || !s4_proc_children("2/task/2/children", pids)) return ;
   qsort(pids->s, genalloc_len(pid_t, pids), sizeof(pid_t), &compare_pid) ;
 }
 
