@@ -108,6 +108,12 @@ extern char const *s4_num_fmt (char *buf, int64_t n) ;   /* into buf[S4_NUMFMT];
 #define S4_NUM(n) s4_num_fmt((char [S4_NUMFMT]){ 0 }, (n))
 
 
+ /* fdkind.c: what a file is, without asking the file system that it lies on, which may hang */
+
+enum s4_fdkind_e { S4_FD_CLOSED, S4_FD_KMSG, S4_FD_FILE, S4_FD_STREAM } ;   /* a stream: pipe, socket, terminal ... */
+extern enum s4_fdkind_e s4_fd_kind (int fd) ;
+
+
  /* chain.c: what this process knows of the chain it is a step of (doc/index.html, Environment) */
 
 enum s4_action_e { S4_NOACTION, S4_REBOOT, S4_POWEROFF, S4_HALT, S4_KEXEC, S4_RETURN } ;
@@ -217,10 +223,25 @@ extern int s4_is_ours (char const *word) ;
 extern int s4_find_program (char const *word, stralloc *path) ;
 
 
- /* child.c: children that begin clean: default signals, OOM score, file limit, no fds but 0-2 and keep */
+ /* child.c: children, which s4_wait() knows; all begin with no fds but 0-2 and keep (-1: none), and no watchdog */
 
-extern void s4_close_all_but (int a, int b) ;               /* and 0-2; -1: none */
-extern pid_t s4_fork (int keep, int oom) ;                  /* like fork(); keep: an fd, or -1 */
+ /*
+   Like fork(2). A worker does a part of this program's job: whoever kills all spares it (its command line begins
+   with '@'), it is killed when its parent ends, it keeps what signals do, and limits, and has this OOM score.
+ */
+extern pid_t s4_fork_worker (int keep, int oom) ;
+
+ /*
+   Like fork(2), to execute a foreign program: in a session of its own, with default signals, none of them
+   blocked, OOM score 0, and 1024 open files at most, which it may raise.
+ */
+extern pid_t s4_fork_program (int keep) ;
+
+ /* Like fork(2), to execute steps of the chain under another pid: they keep all that stage4-begin has set. */
+extern pid_t s4_fork_step (int keep) ;
+
+ /* all but 0-2, a, b (-1: none), and the procfs of s4_proc() */
+extern void s4_close_all_but (int a, int b) ;
  /* -1 where there are none: callers then poll every S4_TICK */
 extern int s4_pidfd (pid_t) ;
 extern int s4_pidfd_kill (int pidfd, pid_t, int sig) ;
@@ -307,6 +328,8 @@ extern int s4_proc_write (char const *name, char const *value) ;
  /* pure; a line of /proc/PID/stat (proc(5)) */
 extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
 extern int s4_process_read (pid_t, s4_process *) ;
+ /* appends pid_t from a file of it like PID/task/PID/children; 0: there is none (CONFIG_PROC_CHILDREN) */
+extern int s4_proc_children (char const *name, genalloc *pids) ;
  /* f for each pid, but for most kernel threads; 1, or 0 if f said so, which ends it; -1 */
 extern int s4_processes (int (*f) (pid_t, void *), void *data) ;
  /* 1 outside of the initial pid namespace */
@@ -613,9 +636,18 @@ extern void s4_holders_find (s4_mounts const *, unsigned int const *which, unsig
 extern int s4_holders_name (stralloc *, genalloc const *holders, unsigned int mount) ;
 
 
- /* hook.c: one foreign program with a limit (hook, hookdir) */
+ /* hook.c: one program, or a part of the chain, with a limit (hook, hookdir, settle) */
 
- /* 0, 1, 99 or 111, reported */
+typedef pid_t s4_fork_func (int keep) ;   /* s4_fork_program or s4_fork_step */
+
+ /*
+   Executes argv and waits, naming it, until it has ended (S4_DONE, see wstat), or until that time: then SIGTERM,
+   killgrace later SIGKILL for all that it has started (S4_LATE). S4_NOTSTARTED: it could not be executed.
+   The last two are reported.
+ */
+extern int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace, int *wstat) ;
+
+ /* A foreign program: 0, 1, 99 or 111, reported. */
 extern int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace) ;
 
 

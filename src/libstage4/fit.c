@@ -109,13 +109,21 @@ static void leave_cgroups (void)
   }
 }
 
-static void start_sync (void)
+ /*
+   Whoever sets their interval anew wakes the kernel's flushers, which write all that is dirty while the
+   chain goes on (mm/page-writeback.c, since Linux 4.15; before it nothing happens). A child in sync(2) would do
+   the same, but as long as one disk is slow or dead it would hold the file system that it was executed from.
+ */
+
+static int wake_flushers (void)
 {
-  pid_t pid = s4_fork(-1, 0) ;
-  if (pid == -1) s4_warnsys("unable to start an early sync") ;
-  if (pid) return ;
-  sync() ;
-  _exit(0) ;
+  static char const interval[] = "sys/vm/dirty_writeback_centisecs" ;
+  stralloc was = STRALLOC_ZERO ;
+  uint64_t u ;
+  int r = s4_proc_read(interval, &was) && uint64_scan(was.s, &u)
+   && s4_proc_write(interval, u ? "0" : "1") && s4_proc_write(interval, S4_NUM((int64_t)u)) ;
+  stralloc_free(&was) ;
+  return r ;
 }
 
  /* Once a machine: not from a container. */
@@ -126,7 +134,7 @@ static void prepare_kernel (void)
   try(s4_proc_write("sys/kernel/core_pattern", "/dev/null"), "turn core dumps off") ;
   try(!reboot(RB_ENABLE_CAD), "make Ctrl-Alt-Del a hard reboot") ;
   try(s4_proc_write("sys/kernel/panic", PANIC_SECONDS), "make a panic reboot") ;
-  start_sync() ;
+  try(wake_flushers(), "start an early sync") ;
 }
 
  /* --- stdin, stdout, stderr --- */
@@ -153,7 +161,7 @@ static void redirect (char output)
   else uncoe(null) ;
   if (output == 'c') try(open_output("/dev/console"), "open /dev/console") ;
   if (output != 'K') return ;
-  if (!s4.container)
+  if (!s4.container && s4_proc() != -1)
   {
     s4_proc_write("sys/kernel/printk_devkmsg", "on\n") ;   /* else 10 lines in 5 s; fails if the boot line fixed it */
     if (!openwritenclose_unsafe("/sys/module/printk/parameters/always_kmsg_dump", "Y", 1))

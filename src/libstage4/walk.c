@@ -110,7 +110,7 @@ int s4_walk (char const *const *argv, s4_ms timeout)
   int wstat ;
   pid_t pid ;
   if (!argv[0]) return 1 ;
-  pid = s4_fork(-1, 0) ;
+  pid = s4_fork_worker(-1, 0) ;
   if (pid == -1)
   {
     s4_warnsys("unable to fork, the line is not checked") ;

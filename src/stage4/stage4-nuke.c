@@ -257,7 +257,7 @@ int main (int argc, char const **argv, char const *const *envp)
 
   if (s4_proc() == -1)
   {
-    s4_fatal("no /proc: can't see who is there") ;
+    s4_warn("no /proc: can't see who is there") ;
     s4_step_next(argv, S4_NOTSTARTED) ;
   }
   if (!ok || (!o.ancestors_too && !omit_ancestors(&o)) || !omit_pidfiles(&o))
