@@ -35,7 +35,7 @@ void s4_step_init (char const *prog, char const *usagestring, unsigned int f, ch
   s4.dryrun = s4.force = 0 ;   /* walking in place, another program was here before */
   sig_ignore(SIGPIPE) ;    /* a report to a logger that is dead must not kill the step */
   sig_restore(SIGCHLD) ;   /* ignored, it would hide the ends of children */
-  fd_sanitize() ;   /* else the next file to be opened could become stderr */
+  (void)fd_sanitize() ;   /* else the next file to be opened could become stderr */
   s4_chain_read(envp, !!(f & S4_FINISHES)) ;
    /* The pid makes a variable that somebody inherits by mistake harmless. */
   walk_mode = s4_getenv("STAGE4_WALK") ;
