@@ -50,10 +50,10 @@ int s4_newfs_attach (int fd, char const *dir)
   return !syscall(SYS_move_mount, fd, "", AT_FDCWD, dir, MOVE_MOUNT_F_EMPTY_PATH) ;
 }
 
-int s4_reconfigure_readonly (char const *dir)
+int s4_reconfigure_readonly (int fd)
 {
   int e = 0 ;
-  int fs = (int)syscall(SYS_fspick, AT_FDCWD, dir, FSPICK_CLOEXEC | FSPICK_NO_AUTOMOUNT | FSPICK_SYMLINK_NOFOLLOW) ;
+  int fs = (int)syscall(SYS_fspick, fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH) ;
   if (fs == -1) return errno ;
   if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "ro", (char *)0, 0)
    || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_RECONFIGURE, (char *)0, (char *)0, 0)) e = errno ;
