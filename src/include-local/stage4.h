@@ -576,6 +576,7 @@ struct s4_unmount_s
   genalloc adrift ;          /* s4_adrift */
   unsigned int unmounted ;   /* in all */
   unsigned int detached ;
+  unsigned int earlier ;     /* unmounts that an earlier step has given up, still under way */
   int put_off ;              /* something was not forced, for a disk below it that is not read-only */
 } ;
 extern int s4_unmount_plan (s4_unmount *) ;    /* reads the table, plans; 0 with errno */
@@ -590,7 +591,7 @@ extern int s4_unmount_force (s4_unmount *) ;
  /* there is something in the plan that was not tried, and waits for nothing */
 extern int s4_unmount_has_new (s4_unmount const *) ;
 extern int s4_unmount_hangs (s4_unmount const *, unsigned int id) ;
- /* leaves those in u->adrift that are in the table no more, and still being flushed; counts the others */
+ /* leaves those in u->adrift that are in the table no more, and still being flushed; counts the others, and earlier */
 extern void s4_unmount_see_adrift (s4_unmount *) ;
 
 
@@ -658,8 +659,12 @@ typedef struct s4_leftovers_s s4_leftovers ;
  /* writable: superblocks that can lose data; devices: dm, md, loop in use */
 struct s4_leftovers_s { unsigned int mounts, writable, swaps, devices ; } ;
 extern int s4_leftovers_count (s4_leftovers *) ;
- /* workers of stage4-umountall that were given up, and live: what they unmount may be in no table */
-extern unsigned int s4_unmounts_count (void) ;
+ /*
+   Workers that are unmounting what can lose data, of whatever step: it may be in no table any more. This process's
+   children are told quickly; others are looked for only if all.
+ */
+extern unsigned int s4_unmounts_count (int all) ;
+#define S4_UNMOUNTING "@umount "   /* how such a worker's name begins; then comes the mount point, cut off */
 
 
  /* swaps.c */

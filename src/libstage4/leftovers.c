@@ -40,23 +40,24 @@ static unsigned int swaps_count (void)
 }
 
  /*
-   A worker of umountall that was given up is still in its system call, and the mount has left the table before the
-   flush begins. The name is as the kernel cuts it.
+   A worker that was given up is still in its system call, and the mount has left the table before the flush begins.
  */
 
 static int count_if_unmounting (pid_t pid, void *data)
 {
   unsigned int *n = data ;
   s4_process p ;
-  *n += pid != getpid() && s4_process_read(pid, &p) && !p.dead && !strcmp(p.comm, "stage4-umountal") ;
+  *n += pid != getpid() && s4_process_read(pid, &p) && !p.dead && !strncmp(p.comm, S4_UNMOUNTING, strlen(S4_UNMOUNTING)) ;
   return 1 ;
 }
 
-unsigned int s4_unmounts_count (void)
+ /* The children are those of earlier programs, too: it is the same process. Pid 1 has the orphans as well. */
+
+unsigned int s4_unmounts_count (int all)
 {
   siginfo_t si ;
   unsigned int n = 0 ;
-  if (getpid() == 1 && waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD) return 0 ;
+  if ((!all || getpid() == 1) && waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD) return 0 ;
   s4_processes(&count_if_unmounting, &n) ;
   return n ;
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <skalibs/genalloc.h>
@@ -136,11 +137,27 @@ static s4_mount const *mount_of (s4_unmount const *u, unsigned int t)
   return u->ms.m + u->plan.order[t] ;
 }
 
+ /* Given up, it outlives its program: its name tells the later ones, and people, what it is still at. */
+
+static void take_name (char const *prefix, char const *dir)
+{
+  char name[16] = "" ;
+  strncat(name, prefix, 15) ;
+  strncat(name, dir, 15 - strlen(name)) ;
+  prctl(PR_SET_NAME, name, 0, 0, 0) ;
+}
+
 static int run_umount (unsigned int t, void *data)
 {
   s4_unmount const *u = data ;
+  char const *dir = mount_of(u, t)->dir ;
+  int lossy = u->st.lossy[u->plan.order[t]] ;
+  int e ;
   u->doers[t] = getpid() ;
-  return umount2(mount_of(data, t)->dir, UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
+  if (lossy) take_name(S4_UNMOUNTING, dir) ;
+  e = umount2(dir, UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
+  if (lossy) take_name("stage4-umountall", "") ;
+  return e ;
 }
 
  /* When all that must go first is gone. */
@@ -355,12 +372,15 @@ static int is_in_table (s4_unmount const *u, s4_adrift const *a)
 void s4_unmount_see_adrift (s4_unmount *u)
 {
   s4_adrift *a = genalloc_s(s4_adrift, &u->adrift) ;
+  unsigned int all = s4_unmounts_count(0), ours = 0 ;
   size_t n = 0 ;
   for (size_t k = 0 ; k < genalloc_len(s4_adrift, &u->adrift) ; k++)
   {
     s4_process p ;
+    int alive = s4_process_read(a[k].doer, &p) && !p.dead ;
+    ours += (unsigned int)alive ;
     if (is_in_table(u, a + k)) continue ;   /* named as any other */
-    if (s4_process_read(a[k].doer, &p) && !p.dead) a[n++] = a[k] ;
+    if (alive) a[n++] = a[k] ;
     else
     {
       u->unmounted++ ;
@@ -368,6 +388,7 @@ void s4_unmount_see_adrift (s4_unmount *u)
     }
   }
   genalloc_setlen(s4_adrift, &u->adrift, n) ;
+  u->earlier = all > ours ? all - ours : 0 ;
 }
 
  /* --- force --- */

@@ -142,6 +142,11 @@ static struct left name_leftovers (s4_unmount const *u, struct paths const *p)
     left.lossy = left.late = 1 ;
     s4_warn("left: ", genalloc_s(s4_adrift, &u->adrift)[k].what, ", still being unmounted") ;
   }
+  if (u->earlier)
+  {
+    left.lossy = left.late = 1 ;
+    s4_warn("left: ", S4_NUM(u->earlier), " unmounts of an earlier step, still under way") ;
+  }
   return left ;
 }
 
