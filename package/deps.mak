@@ -14,11 +14,14 @@ src/libstage4/fstype.o: src/libstage4/fstype.c src/include-local/stage4.h
 src/libstage4/holders.o: src/libstage4/holders.c src/include-local/stage4.h
 src/libstage4/hook.o: src/libstage4/hook.c src/include-local/stage4.h
 src/libstage4/keep.o: src/libstage4/keep.c src/include-local/stage4.h
+src/libstage4/leftovers.o: src/libstage4/leftovers.c src/include-local/stage4.h
 src/libstage4/manifest.o: src/libstage4/manifest.c src/include-local/stage4.h
 src/libstage4/mountid.o: src/libstage4/mountid.c src/include-local/stage4.h
 src/libstage4/mountinfo.o: src/libstage4/mountinfo.c src/include-local/stage4.h
 src/libstage4/mountplan.o: src/libstage4/mountplan.c src/include-local/stage4.h
+src/libstage4/mounttree.o: src/libstage4/mounttree.c src/include-local/stage4.h
 src/libstage4/newfs.o: src/libstage4/newfs.c src/include-local/stage4.h
+src/libstage4/overlay.o: src/libstage4/overlay.c src/include-local/stage4.h
 src/libstage4/paths.o: src/libstage4/paths.c src/include-local/stage4.h
 src/libstage4/pathwalk.o: src/libstage4/pathwalk.c src/include-local/stage4.h
 src/libstage4/proc.o: src/libstage4/proc.c src/include-local/stage4.h
@@ -30,7 +33,9 @@ src/libstage4/report.o: src/libstage4/report.c src/include-local/stage4.h
 src/libstage4/rootfs.o: src/libstage4/rootfs.c src/include-local/stage4.h
 src/libstage4/spare.o: src/libstage4/spare.c src/include-local/stage4.h
 src/libstage4/step.o: src/libstage4/step.c src/include-local/stage4.h
+src/libstage4/storage.o: src/libstage4/storage.c src/include-local/stage4.h
 src/libstage4/superblock.o: src/libstage4/superblock.c src/include-local/stage4.h
+src/libstage4/superblocks.o: src/libstage4/superblocks.c src/include-local/stage4.h
 src/libstage4/swaps.o: src/libstage4/swaps.c src/include-local/stage4.h
 src/libstage4/time.o: src/libstage4/time.c src/include-local/stage4.h
 src/libstage4/unmount.o: src/libstage4/unmount.c src/include-local/stage4.h
@@ -62,11 +67,12 @@ src/tests/test-mountinfo.o: src/tests/test-mountinfo.c src/include-local/stage4.
 src/tests/test-mountplan.o: src/tests/test-mountplan.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-pathwalk.o: src/tests/test-pathwalk.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-process.o: src/tests/test-process.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-storage.o: src/tests/test-storage.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-swaps.o: src/tests/test-swaps.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-time.o: src/tests/test-time.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-worker.o: src/tests/test-worker.c src/include-local/stage4.h src/tests/tap.h
 
-libstage4.a.xyzzy: src/libstage4/blockdev.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/fdkind.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/manifest.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/newfs.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/rootfs.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/superblock.o src/libstage4/swaps.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/worker.o
+libstage4.a.xyzzy: src/libstage4/blockdev.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/fdkind.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/leftovers.o src/libstage4/manifest.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/mounttree.o src/libstage4/newfs.o src/libstage4/overlay.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/rootfs.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/storage.o src/libstage4/superblock.o src/libstage4/superblocks.o src/libstage4/swaps.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/worker.o
 INTERNAL_LIBS := libstage4.a.xyzzy
 
 stage4: src/multicall/stage4.o ${MULTICALL_OBJS} libstage4.a.xyzzy -ls6 -lexecline -lskarnet
@@ -119,6 +125,8 @@ test-pathwalk: src/tests/test-pathwalk.o libstage4.a.xyzzy -lexecline -lskarnet
 test-pathwalk: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-process: src/tests/test-process.o libstage4.a.xyzzy -lexecline -lskarnet
 test-process: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-storage: src/tests/test-storage.o libstage4.a.xyzzy -lexecline -lskarnet
+test-storage: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-swaps: src/tests/test-swaps.o libstage4.a.xyzzy -lexecline -lskarnet
 test-swaps: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-time: src/tests/test-time.o libstage4.a.xyzzy -lexecline -lskarnet

@@ -96,18 +96,20 @@ static void plan (s4_mounts const *ms, uint32_t state)
   unsigned int keep[3], nkeep = 0 ;
   s4_edge edges[4] ;
   unsigned int nedges = 0 ;
+  unsigned int hung[2], nhung = 0 ;
   s4_mountplan p ;
+  s4_tree t ;
+  s4_wish w ;
   char const *wanted = types[fuzz_number(&state, 6)] ;
   for (unsigned int n = fuzz_number(&state, 4) ; nkeep < n ; nkeep++) keep[nkeep] = ms->n ? ms->m[fuzz_number(&state, ms->n)].id : 1 ;
   for (unsigned int n = ms->n ? fuzz_number(&state, 5) : 0 ; nedges < n ; nedges++)
-    edges[nedges] = (s4_edge){ .first = fuzz_number(&state, ms->n), .then = fuzz_number(&state, ms->n) } ;
-  must(s4_mountplan_make(&p, ms, keep, nkeep, wanted, edges, nedges)) ;
+    edges[nedges] = (s4_edge){ .first = fuzz_number(&state, ms->n), .then = fuzz_number(&state, ms->n), .kind = fuzz_number(&state, 3) } ;
+  for (unsigned int n = ms->n ? fuzz_number(&state, 3) : 0 ; nhung < n ; nhung++) hung[nhung] = ms->m[fuzz_number(&state, ms->n)].id ;
+  w = (s4_wish){ .keep = keep, .nkeep = nkeep, .hung = hung, .nhung = nhung, .types = wanted, .edges = edges, .nedges = nedges } ;
+  must(s4_tree_make(&t, ms) && s4_mountplan_make(&p, &t, &w)) ;
   check_plan(&p, ms, keep, nkeep) ;
-  free(p.verdict) ;
-  free(p.because) ;
-  free(p.order) ;
-  free(p.needs) ;
-  free(p.needs_at) ;
+  s4_mountplan_free(&p) ;
+  s4_tree_free(&t) ;
 }
 
 static void hold (s4_mounts const *ms)
@@ -122,6 +124,59 @@ static void hold (s4_mounts const *ms)
     len = strlen(ms->m[at].dir) ;
     must(!strcmp(ms->m[at].dir, "/") || (!strncmp(ms->m[at].dir, path, len) && (!path[len] || path[len] == '/'))) ;
   }
+}
+
+ /* What lies on what, and the ways to what can be lost: each of its mounts once, superblocks after what lies on them. */
+
+static void check_ways (s4_storage const *st, s4_superblocks const *b)
+{
+  unsigned int ways[MOUNTS_MAX] = { 0 } ;
+  must(b->n <= st->nsb) ;
+  for (unsigned int k = 0 ; k < b->n ; k++)
+  {
+    unsigned int anew = 0 ;
+    must(b->at[k] < b->at[k+1]) ;
+    for (unsigned int w = b->at[k] ; w < b->at[k+1] ; w++)
+    {
+      unsigned int i = b->way[w].mount ;
+      must(i < st->ms->n && b->way[w].of == k && st->sb[i] == st->sb[b->way[b->at[k]].mount]) ;
+      if (b->way[w].anew) anew++ ; else ways[i]++ ;
+    }
+    must(anew <= 1) ;
+    for (unsigned int i = b->needs_at[k] ; i < b->needs_at[k+1] ; i++) must(b->needs[i] < k) ;
+  }
+  for (unsigned int i = 0 ; i < st->ms->n ; i++) must(ways[i] == st->lossy[st->first[st->sb[i]]]) ;
+}
+
+static void store (s4_mounts const *ms, uint32_t state)
+{
+  s4_storage st ;
+  s4_superblocks b ;
+  s4_mountplan p ;
+  s4_wish w = { .keep = 0 } ;
+  unsigned int keep = ms->n ? ms->m[fuzz_number(&state, ms->n)].id : 0 ;
+  must(s4_storage_make(&st, ms) && s4_overlay_edges(&st, fuzz_number(&state, 2) ? "/oldroot" : 0)) ;
+  must(st.nsb <= ms->n) ;
+  for (unsigned int i = 0 ; i < ms->n ; i++)
+  {
+    must(st.sb[i] < st.nsb && s4_same_superblock(ms->m + i, ms->m + st.first[st.sb[i]])) ;
+    must(st.reach[i] >= st.reach[st.first[st.sb[i]]] && st.reach[i] != S4_REACH_UNKNOWN) ;
+    must(!st.lossy[i] || (!ms->m[i].readonly && s4_fsclass(ms->m[i].type) == S4_FS_DISK)) ;
+    must(st.upper[i] == S4_NONE || (st.upper[i] < ms->n && !strcmp(ms->m[i].type, "overlay"))) ;
+  }
+  w.edges = genalloc_s(s4_edge, &st.edges) ;
+  w.nedges = (unsigned int)genalloc_len(s4_edge, &st.edges) ;
+  w.keep = &keep ;
+  w.nkeep = !!ms->n ;
+  for (unsigned int k = 0 ; k < w.nedges ; k++)
+    must(w.edges[k].first < ms->n && w.edges[k].then < ms->n && w.edges[k].first != w.edges[k].then) ;
+  must(s4_superblocks_find(&b, &st, 0, 0)) ;
+  check_ways(&st, &b) ;
+  must(s4_mountplan_make(&p, &st.tree, &w)) ;
+  check_plan(&p, ms, &keep, w.nkeep) ;
+  s4_mountplan_free(&p) ;
+  s4_superblocks_free(&b) ;
+  s4_storage_free(&st) ;
 }
 
 int LLVMFuzzerTestOneInput (uint8_t const *data, size_t size)
@@ -139,6 +194,7 @@ int LLVMFuzzerTestOneInput (uint8_t const *data, size_t size)
     check_names(&ms) ;
     plan(&ms, fuzz_hash(data, size)) ;
     hold(&ms) ;
+    store(&ms, fuzz_hash(data, size)) ;
   }
   free(ms.m) ;
   stralloc_free(&ms.text) ;

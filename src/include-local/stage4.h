@@ -403,6 +403,7 @@ extern size_t s4_unoctal (char *, size_t) ;
 extern int s4_mountinfo_parse (stralloc *text, genalloc *mounts) ;
  /* this process's mountinfo, read whole; replaces what was there */
 extern int s4_mounts_load (s4_mounts *) ;
+extern void s4_mounts_free (s4_mounts *) ;
 extern int s4_same_superblock (s4_mount const *, s4_mount const *) ; /* one file system, mounted twice */
 extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index or -1 */
  /* index of what i is mounted on; -1: not visible, or i is -1 */
@@ -414,12 +415,121 @@ extern enum s4_fsclass_e s4_fsclass (char const *type) gccattr_pure ;
 extern int s4_type_wanted (char const *list, char const *type) gccattr_pure ;
 
 
- /* mountplan.c: what goes, in which order; pure */
+ /* mounttree.c: the table as a tree; indices are of mounts in the table; pure */
 
-enum s4_verdict_e { S4_GOES, S4_KEPT, S4_NOT_WANTED, S4_CARRIES, S4_HIDDEN } ;
+#define S4_NONE ((unsigned int)-1)
+
+typedef struct s4_tree_s s4_tree ;
+struct s4_tree_s
+{
+  s4_mounts const *ms ;
+  unsigned int *parent ;       /* of each mount: what it is mounted on, or S4_NONE: not visible */
+  unsigned int *by_id ;        /* all mounts, sorted by id */
+  unsigned int *by_place ;     /* sorted by the parent's id and the mount point */
+  unsigned int root ;          /* the lowest mount on / */
+} ;
+
+extern unsigned int *s4_numbers (unsigned int n) ;                  /* malloc'd: 0..n, n too; 0: no memory */
+extern int s4_tree_make (s4_tree *, s4_mounts const *) ;            /* 0: no memory */
+extern void s4_tree_free (s4_tree *) ;
+extern unsigned int s4_tree_find (s4_tree const *, unsigned int id) ;
+ /* the mount whose parent has that id on the first len bytes of dir */
+extern unsigned int s4_tree_on (s4_tree const *, unsigned int parent, char const *dir, size_t len) ;
+ /* the next sibling that mount i is hidden by; *len is 0 at first */
+extern unsigned int s4_tree_hider (s4_tree const *, unsigned int i, size_t *len) ;
+ /* the visible mount that path lies on by its name */
+extern unsigned int s4_tree_holding (s4_tree const *, char const *path) ;
+
+
+ /* storage.c, overlay.c: what the file systems of a table are, and what lies on what */
+
+enum s4_edge_e
+{
+  S4_EDGE_ALWAYS,
+  S4_EDGE_IF_KEPT,   /* only if first is kept: the tree says otherwise, and nothing can be lost */
+  S4_EDGE_MAYBE      /* nobody knows, so rather not */
+} ;
 
 typedef struct s4_edge_s s4_edge ;
-struct s4_edge_s { unsigned int first, then ; } ;   /* mount index first must be gone before then */
+struct s4_edge_s { unsigned int first, then ; enum s4_edge_e kind ; } ;   /* first must be gone before then */
+
+ /* reach: how the way to a mount is, by the table */
+#define S4_REACH_REMOTE 1    /* through network or FUSE file systems, which may hang */
+#define S4_REACH_HIDDEN 2    /* other mounts lie over it */
+#define S4_REACH_COVERED 4   /* another one is mounted on all of it */
+#define S4_REACH_UNKNOWN 255
+
+typedef struct s4_storage_s s4_storage ;
+struct s4_storage_s
+{
+  s4_mounts const *ms ;
+  s4_tree tree ;
+  genalloc edges ;             /* s4_edge, between mounts; besides the tree */
+  unsigned int *sb ;           /* of each mount: its superblock's number */
+  unsigned int *first ;        /* of each superblock: its mount that is reached best */
+  unsigned int nsb ;
+  unsigned int *upper ;        /* of each mount: if it is an overlay, the mount that its upper layer lies on */
+  unsigned char *lossy ;       /* of each mount: it is writable, and can lose data */
+  unsigned char *reach ;       /* of each mount */
+} ;
+
+ /* all of it; 0: no memory. The table must stay as it is */
+extern int s4_storage_find (s4_storage *, s4_mounts const *) ;
+extern void s4_storage_free (s4_storage *) ;
+ /* the pure parts of it, in this order: without edges; then those of overlays, whose names may be from below oldroot */
+extern int s4_storage_make (s4_storage *, s4_mounts const *) ;
+extern int s4_overlay_edges (s4_storage *, char const *oldroot) ;
+ /* marks: of each superblock; those that a marked one lies on get marked too; pure */
+extern void s4_storage_spread (s4_storage const *, unsigned char *marks) ;
+ /* changes while the file system of that mount moves; 0 if it has no disk */
+extern uint64_t s4_storage_progress (s4_storage const *, unsigned int mount) ;
+extern uint64_t s4_pages_written (void) ;
+
+ /* pure; f gets each layer, decoded; kind: u upper, w work, l lower. 0: f's 0, or no memory */
+typedef int s4_layer_func (char const *path, char kind, void *data) ;
+extern int s4_overlay_layers (char const *superoptions, s4_layer_func *f, void *data) ;
+
+
+ /* superblocks.c: which of them can lose data, and the ways to them; pure */
+
+typedef struct s4_way_s s4_way ;
+struct s4_way_s
+{
+  unsigned int mount ;
+  unsigned int of ;       /* which superblock */
+  int anew ;              /* not by that mount, but by one that is made for it */
+} ;
+
+typedef struct s4_superblocks_s s4_superblocks ;
+struct s4_superblocks_s   /* what lies on another one comes first */
+{
+  unsigned int n ;
+  s4_way *way ;           /* way[at[k]] .. way[at[k+1]-1]: to superblock k, best first; one at least */
+  unsigned int *at ;
+  unsigned int *needs ;   /* needs[needs_at[k]] .. needs[needs_at[k+1]-1]: which ones come before superblock k */
+  unsigned int *needs_at ;
+} ;
+
+typedef int s4_superblock_func (s4_storage const *, unsigned int sb, void *data) ;
+ /* wanted: 0: all that can lose data. 0: no memory */
+extern int s4_superblocks_find (s4_superblocks *, s4_storage const *, s4_superblock_func *wanted, void *data) ;
+extern void s4_superblocks_free (s4_superblocks *) ;
+
+
+ /* mountplan.c: what goes, in which order; pure */
+
+enum s4_verdict_e { S4_GOES, S4_KEPT, S4_NOT_WANTED, S4_HANGS, S4_CARRIES, S4_HIDDEN } ;
+
+typedef struct s4_wish_s s4_wish ;
+struct s4_wish_s
+{
+  unsigned int const *keep ;   /* mount ids: what must stay, with what it is reached through */
+  unsigned int const *hung ;   /* mount ids: what is left alone */
+  unsigned int nkeep, nhung ;
+  char const *types ;          /* -T or 0 */
+  s4_edge const *edges ;
+  unsigned int nedges ;
+} ;
 
 typedef struct s4_mountplan_s s4_mountplan ;
 struct s4_mountplan_s
@@ -432,14 +542,13 @@ struct s4_mountplan_s
   unsigned int *needs_at ;
 } ;
 
- /*
-   keep: mount ids; types: -T or 0; edges: besides the tree, e.g. a file system in a file before the one it
-   lies on. 0: no memory.
- */
-extern int s4_mountplan_make (s4_mountplan *, s4_mounts const *, unsigned int const *keep, unsigned int nkeep,
-  char const *types, s4_edge const *edges, unsigned int nedges) ;
- /* later ones first where free */
+extern int s4_mountplan_make (s4_mountplan *, s4_tree const *, s4_wish const *) ;      /* 0: no memory */
+extern void s4_mountplan_free (s4_mountplan *) ;
+ /* of n things: later ones first where free. 0: no memory */
 extern int s4_order (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int *order) ;
+ /* malloc'd; of thing i (*needs)[(*at)[i]] .. (*needs)[(*at)[i+1]-1], in the order of the edges; 0: no memory */
+extern int s4_needs (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int **needs,
+  unsigned int **at) ;
  /* index of the visible mount with that mount point, or -1 */
 extern int s4_mounts_on (s4_mounts const *, char const *dir) ;
  /* index of the visible mount that path lies on by its name, or -1 */
@@ -465,6 +574,15 @@ extern unsigned int s4_kept_mount_at (genalloc const *kept, unsigned int path) ;
 
  /* unmount.c: unmounting by passes */
 
+typedef struct s4_adrift_s s4_adrift ;
+struct s4_adrift_s         /* a mount that could lose data, and was given up: the kernel may still be flushing it */
+{
+  unsigned int id ;
+  pid_t doer ;             /* the worker that is in the system call */
+  char const *what ;       /* "DIR (TYPE on SOURCE)" */
+  size_t dirlen ;
+} ;
+
 typedef struct s4_unmount_s s4_unmount ;
 struct s4_unmount_s
 {
@@ -472,26 +590,37 @@ struct s4_unmount_s
   s4_ms timeout ;            /* for one mount, without progress */
   genalloc kept ;            /* s4_kept */
 
-  s4_mounts ms ;             /* the table of the last pass, and its plan */
+  s4_mounts ms ;             /* the table of the last pass, what it means, and the plan */
+  s4_storage st ;
   s4_mountplan plan ;
   unsigned int *task_of ;    /* mount index -> its place in plan.order */
-  genalloc busy ;            /* mount indices: EBUSY, although nothing is mounted on them any more */
+  pid_t *doers ;             /* of each task, in memory shared with the workers */
+  unsigned int pass ;
   unsigned int gone ;        /* by the last pass */
   int surprised ;            /* it failed in a way that says that the table has changed */
 
-  genalloc hung ;            /* mount ids: abandoned, never tried again */
+  genalloc stuck ;           /* what did not go, by mount id */
+  size_t nstuck ;
+  genalloc adrift ;          /* s4_adrift */
   unsigned int unmounted ;   /* in all */
+  unsigned int detached ;
+  unsigned int earlier ;     /* unmounts that an earlier step has given up, still under way */
+  int put_off ;              /* something was not forced, for a disk below it that is not read-only */
 } ;
 extern int s4_unmount_plan (s4_unmount *) ;    /* reads the table, plans; 0 with errno */
  /* passes until nothing more goes; 0 with errno: could not go on */
 extern int s4_unmount_all (s4_unmount *) ;
 
  /*
-   What hangs on network or FUSE: MNT_FORCE gives up requests that nobody answers, at last MNT_DETACH, which
-   hides nothing that a disk needs.
+   What hangs on network or FUSE: MNT_FORCE gives up requests that nobody answers, at last MNT_DETACH. Neither takes
+   a disk out of sight that is writable.
  */
 extern int s4_unmount_force (s4_unmount *) ;
-extern int s4_numbers_have (genalloc const *numbers, unsigned int i) ;
+ /* there is something in the plan that was not tried, and waits for nothing */
+extern int s4_unmount_has_new (s4_unmount const *) ;
+extern int s4_unmount_hangs (s4_unmount const *, unsigned int id) ;
+ /* leaves those in u->adrift that are in the table no more, and still being flushed; counts the others, and earlier */
+extern void s4_unmount_see_adrift (s4_unmount *) ;
 
 
  /* pathwalk.c: a path component by component, the way the kernel walks it; in a worker, every step may block */
@@ -551,15 +680,32 @@ extern void s4_release_fds (char const *old) ;
 
  /* I/O done so far; 0 unknown */
 extern uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char const *source) ;
- /* s4_edge: file systems in loop files before those the files lie on */
-extern int s4_loop_edges (s4_mounts const *, genalloc *edges) ;
+ /* "/dev/NAME", 0-terminated */
+extern int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name) ;
+ /* adds to its edges: file systems in loop files before those the files lie on; 0: no memory */
+extern int s4_loop_edges (s4_storage *) ;
+ /* a block device of that name is a loop device with a file */
+extern int s4_loop_used (char const *name) ;
  /* a file below /sys, chomped, 0-terminated beyond len */
 extern int s4_sys_read (char const *path, stralloc *) ;
+ /* the path of a block device's file there, 0-terminated beyond len; file: "" or with a slash before it */
+extern int s4_sys_device (stralloc *, unsigned int major, unsigned int minor, char const *file) ;
+ /* f for each name in a directory, as long as it returns 1; 1 if there is none */
+extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data) ;
+
+
+ /* leftovers.c: what there is to tear down */
 
 typedef struct s4_leftovers_s s4_leftovers ;
+ /* writable: superblocks that can lose data; devices: dm, md, loop in use */
 struct s4_leftovers_s { unsigned int mounts, writable, swaps, devices ; } ;
- /* what there is to tear down; writable: mounts that can lose data; devices: dm, md, loop in use */
 extern int s4_leftovers_count (s4_leftovers *) ;
+ /*
+   Workers that are unmounting what can lose data, of whatever step: it may be in no table any more. This process's
+   children are told quickly; others are looked for only if all.
+ */
+extern unsigned int s4_unmounts_count (int all) ;
+#define S4_UNMOUNTING "@umount "   /* how such a worker's name begins; then comes the mount point, cut off */
 
 
  /* swaps.c */
@@ -579,11 +725,17 @@ extern int s4_swaps_load (stralloc *text, genalloc *swaps) ;
 
  /* superblock.c, freeze.c, newfs.c: file systems as a whole; in workers */
 
-extern int s4_make_readonly (char const *dir) ;      /* the superblock, nothing else of it; 0 or errno */
+ /* an O_PATH fd of that mount's root, -1; ESTALE: the path leads to another mount */
+extern int s4_mount_open (s4_mount const *) ;
+ /* the same of a new mount of the same device, which is nowhere in the tree; -1 */
+extern int s4_mount_anew (s4_mount const *) ;
+ /* an O_RDONLY fd for an O_PATH one, if that is a directory or file; -1 */
+extern int s4_reopen (int fd) ;
+extern int s4_make_readonly (int fd) ;               /* the superblock, nothing else of it; 0 or errno */
  /* the same by fsconfig(2), 0 or errno (ENOSYS before Linux 5.2) */
-extern int s4_reconfigure_readonly (char const *dir) ;
- /* FIFREEZE, or syncfs where there is no freezing; 0 or errno */
-extern int s4_freeze (char const *dir) ;
+extern int s4_reconfigure_readonly (int fd) ;
+ /* FIFREEZE, or syncfs where there is no freezing; not O_PATH; 0 or errno */
+extern int s4_freeze (int fd) ;
 
  /* fsopen..fsmount: an fd on a detached mount; -1. "k=v" or "flag" */
 extern int s4_newfs (char const *type, char const *const *options) ;
@@ -595,19 +747,13 @@ extern int s4_newfs_attach_beneath (int fd, char const *dir) ;
 extern int s4_mount_clone (char const *dir) ;
 
 
- /* finish.c: what umountall, freeze, hpr and the last resort share */
+ /* finish.c: what umountall, freeze and the last resort share */
 
- /*
-   which: one mount index per writable superblock that can lose data, top of the storage stack first; edges:
-   what lies on what. 0: no memory
- */
-extern int s4_writable_find (s4_mounts const *, genalloc *which, genalloc *edges) ;
-
- /* Each in workers, reported; how many could not be. timeout counts time without progress. */
-extern unsigned int s4_readonly_these (s4_mounts const *, unsigned int const *which, unsigned int n,
-  genalloc const *edges, s4_ms timeout) ;
-extern unsigned int s4_freeze_these (s4_mounts const *, unsigned int const *which, unsigned int n,
-  genalloc const *edges, s4_ms timeout) ;
+ /* Each in workers, reported; how many are still as they were. timeout counts time without progress. */
+extern unsigned int s4_readonly_these (s4_storage const *, s4_superblocks const *, s4_ms timeout) ;
+extern unsigned int s4_freeze_these (s4_storage const *, s4_superblocks const *, s4_ms timeout) ;
+ /* those that can lose data and are not frozen with others; 0: no memory */
+extern int s4_freezable_find (s4_superblocks *, s4_storage const *) ;
 extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: not finished in time */
 
 
@@ -629,7 +775,7 @@ struct s4_holder_s
   char how ;             /* f: fd, c: cwd, r: root, e: exe, m: map */
   char comm[S4_COMM_MAX] ;
 } ;
- /* s4_holder */
+ /* s4_holder, sorted by mount */
 extern void s4_holders_find (s4_mounts const *, unsigned int const *which, unsigned int n, s4_ms timeout,
   genalloc *holders) ;
  /* "12 sh (open file), ..." 0-terminated; how many, -1 */

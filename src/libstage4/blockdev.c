@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,15 +27,21 @@ int s4_sys_read (char const *path, stralloc *sa)
   return stralloc_0(sa) && (sa->len--, 1) ;
 }
 
-static int sysdir_of (unsigned int major, unsigned int minor, char const *source, stralloc *sa)
+int s4_sys_device (stralloc *sa, unsigned int major, unsigned int minor, char const *file)
 {
   sa->len = 0 ;
-  if (major)
-    return stralloc_cats(sa, "/sys/dev/block/") && stralloc_cats(sa, S4_NUM(major)) && stralloc_cats(sa, ":")
-     && stralloc_cats(sa, S4_NUM(minor)) && stralloc_0(sa) && (sa->len--, 1) ;
-  if (strncmp(source, "/dev/", 5)) return 0 ;   /* btrfs and its like have device numbers of their own */
-  return stralloc_cats(sa, "/sys/class/block/") && stralloc_cats(sa, strrchr(source, '/') + 1) && stralloc_0(sa)
-   && (sa->len--, 1) ;
+  return stralloc_cats(sa, "/sys/dev/block/") && stralloc_cats(sa, S4_NUM(major)) && stralloc_cats(sa, ":")
+   && stralloc_cats(sa, S4_NUM(minor)) && stralloc_cats(sa, file) && stralloc_0(sa) && (sa->len--, 1) ;
+}
+
+ /* btrfs and its like have device numbers of their own: then by the name of the source. */
+
+static int device_of (stralloc *sa, unsigned int major, unsigned int minor, char const *source, char const *file)
+{
+  if (major) return s4_sys_device(sa, major, minor, file) ;
+  sa->len = 0 ;
+  return !strncmp(source, "/dev/", 5) && stralloc_cats(sa, "/sys/class/block/")
+   && stralloc_cats(sa, strrchr(source, '/') + 1) && stralloc_cats(sa, file) && stralloc_0(sa) && (sa->len--, 1) ;
 }
 
  /* Only what has been done counts; the fields about waiting grow while a dead device does nothing. */
@@ -46,8 +53,7 @@ uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char const *so
   static stralloc path = STRALLOC_ZERO, text = STRALLOC_ZERO ;
   uint64_t sum = 0 ;
   char const *s ;
-  if (!sysdir_of(major, minor, source, &path) || !stralloc_cats(&path, "/stat") || !stralloc_0(&path)) return 0 ;
-  if (!s4_sys_read(path.s, &text)) return 0 ;
+  if (!device_of(&path, major, minor, source, "/stat") || !s4_sys_read(path.s, &text)) return 0 ;
   s = text.s ;
   for (unsigned int i = 0 ; i < sizeof counts ; i++)
   {
@@ -62,9 +68,18 @@ uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char const *so
   return sum ;
 }
 
- /* Calls f for each entry of a directory that doesn't begin with a dot; its 0 is a failure. */
+int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name)
+{
+  static stralloc path = STRALLOC_ZERO, text = STRALLOC_ZERO ;
+  char const *s ;
+  if (!s4_sys_device(&path, major, minor, "/uevent") || !s4_sys_read(path.s, &text)) return 0 ;
+  s = strstr(text.s, "DEVNAME=") ;
+  if (!s) return (errno = ENODEV, 0) ;
+  name->len = 0 ;
+  return stralloc_cats(name, "/dev/") && stralloc_catb(name, s + 8, strcspn(s + 8, "\n")) && stralloc_0(name) ;
+}
 
-static int each_entry (char const *dir, int (*f) (char const *, void *), void *data)
+int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data)
 {
   DIR *d = opendir(dir) ;
   struct dirent *e ;
@@ -75,112 +90,115 @@ static int each_entry (char const *dir, int (*f) (char const *, void *), void *d
   return ok ;
 }
 
+int s4_loop_used (char const *name)
+{
+  char path[64 + sizeof "/sys/block//loop/backing_file"] = "/sys/block/" ;
+  if (strncmp(name, "loop", 4) || strlen(name) > 64) return 0 ;
+  strcat(strcat(path, name), "/loop/backing_file") ;
+  return !access(path, F_OK) ;
+}
+
+ /* --- files under loop devices --- */
+
 struct dig
 {
-  s4_mounts const *ms ;
-  genalloc *edges ;
-  unsigned int mount ;
+  s4_tree const *tree ;
+  unsigned int sb ;        /* whose devices these are */
+  genalloc *files ;        /* s4_edge: superblock, and mount that a file under it lies on */
   unsigned int depth ;
-  stralloc *path ;     /* the sysfs directory of a device below that mount */
+  stralloc path ;          /* the sysfs directory of a device below it */
 } ;
 
 static int dig (struct dig *) ;
 
-static int dig_slave (char const *name, void *data)
+static int read_here (struct dig *d, char const *name, stralloc *text)
 {
-  struct dig *d = data ;
-  size_t len = d->path->len ;
-  int ok = stralloc_cats(d->path, "/slaves/") && stralloc_cats(d->path, name) && dig(d) ;
-  d->path->len = len ;
+  size_t len = d->path.len ;
+  int r = stralloc_cats(&d->path, name) && stralloc_0(&d->path) && s4_sys_read(d->path.s, text) ;
+  d->path.len = len ;
+  return r ;
+}
+
+static int dig_into (struct dig *d, char const *slash, char const *name)
+{
+  size_t len = d->path.len ;
+  int ok = stralloc_cats(&d->path, slash) && stralloc_cats(&d->path, name) && dig(d) ;
+  d->path.len = len ;
   return ok ;
 }
 
-static int read_below (stralloc *dir, char const *name, stralloc *text)
+static int dig_slave (char const *name, void *data)
 {
-  size_t len = dir->len ;
-  int r = stralloc_cats(dir, name) && stralloc_0(dir) && s4_sys_read(dir->s, text) ;
-  dir->len = len ;
-  return r ;
+  return dig_into(data, "/slaves/", name) ;
+}
+
+static int dig_slaves (struct dig *d)
+{
+  size_t len = d->path.len ;
+  stralloc dir = STRALLOC_ZERO ;
+  int ok = stralloc_catb(&dir, d->path.s, len) && stralloc_cats(&dir, "/slaves") && stralloc_0(&dir)
+   && s4_sys_each(dir.s, &dig_slave, d) ;
+  stralloc_free(&dir) ;
+  return ok ;
 }
 
 static int dig (struct dig *d)
 {
   stralloc text = STRALLOC_ZERO ;
-  size_t len = d->path->len ;
   int ok = 1 ;
-  if (++d->depth > DEPTH_MAX) return 1 ;
-  if (read_below(d->path, "/loop/backing_file", &text))
+  if (d->depth++ < DEPTH_MAX)
   {
-    int under = s4_mounts_holding(d->ms, text.s) ;
-    s4_edge e = { .first = d->mount, .then = (unsigned int)under } ;
-    if (under >= 0 && e.then != e.first) ok = genalloc_append(s4_edge, d->edges, &e) ;
+    if (read_here(d, "/loop/backing_file", &text))
+    {
+      s4_edge const e = { .first = d->sb, .then = s4_tree_holding(d->tree, text.s) } ;
+      if (e.then != S4_NONE) ok = genalloc_append(s4_edge, d->files, &e) ;
+    }
+    else if (read_here(d, "/partition", &text)) ok = dig_into(d, "", "/..") ;
+    ok = ok && dig_slaves(d) ;
   }
-  else if (read_below(d->path, "/partition", &text)) ok = stralloc_cats(d->path, "/..") && dig(d) ;
-  d->path->len = len ;
-  if (ok && stralloc_cats(d->path, "/slaves") && stralloc_0(d->path))
-  {
-    stralloc slaves = *d->path ;
-    *d->path = (stralloc)STRALLOC_ZERO ;
-    ok = stralloc_catb(d->path, slaves.s, len) && each_entry(slaves.s, &dig_slave, d) ;
-    stralloc_free(&slaves) ;
-  }
-  d->path->len = len ;
   d->depth-- ;
   stralloc_free(&text) ;
   return ok ;
 }
 
-int s4_loop_edges (s4_mounts const *ms, genalloc *edges)
+ /* Each superblock is looked at once, for all of its mounts. */
+
+static int dig_all (s4_storage const *st, genalloc *files, unsigned int *at)
 {
-  stralloc path = STRALLOC_ZERO ;
-  struct dig d = { .ms = ms, .edges = edges, .path = &path } ;
-  for (unsigned int i = 0 ; i < ms->n ; i++)
+  struct dig d = { .tree = &st->tree, .files = files, .path = STRALLOC_ZERO } ;
+  int ok = 1 ;
+  for (d.sb = 0 ; ok && d.sb < st->nsb ; d.sb++)
   {
-    if (s4_fsclass(ms->m[i].type) != S4_FS_DISK || !sysdir_of(ms->m[i].major, ms->m[i].minor, ms->m[i].source, &path))
-      continue ;
-    d.mount = i ;
-    d.depth = 0 ;
-    if (!dig(&d)) return 0 ;
+    s4_mount const *m = st->ms->m + st->first[d.sb] ;
+    at[d.sb] = (unsigned int)genalloc_len(s4_edge, files) ;
+    if (s4_fsclass(m->type) == S4_FS_DISK && device_of(&d.path, m->major, m->minor, m->source, "")) ok = dig(&d) ;
   }
-  stralloc_free(&path) ;
-  return 1 ;
+  at[st->nsb] = (unsigned int)genalloc_len(s4_edge, files) ;
+  stralloc_free(&d.path) ;
+  return ok ;
 }
 
-static int count_if_used (char const *name, void *data)
+static int is_unused (char const *name, void *data)
 {
-  stralloc path = STRALLOC_ZERO ;
-  unsigned int *n = data ;
-  if (!strncmp(name, "dm-", 3) || (!strncmp(name, "md", 2) && name[2] != 0)) ++*n ;
-  else if (!strncmp(name, "loop", 4))
-  {
-    if (!stralloc_cats(&path, "/sys/block/") || !stralloc_cats(&path, name)
-     || !stralloc_cats(&path, "/loop/backing_file") || !stralloc_0(&path)) return 0 ;
-    if (!access(path.s, F_OK)) ++*n ;
-    stralloc_free(&path) ;
-  }
-  return 1 ;
+  (void)data ;
+  return !s4_loop_used(name) ;
 }
 
-static unsigned int devices_count (void)
+int s4_loop_edges (s4_storage *st)
 {
-  unsigned int n = 0 ;
-  each_entry("/sys/block", &count_if_used, &n) ;
-  return n ;
-}
-
-int s4_leftovers_count (s4_leftovers *l)
-{
-  s4_mounts ms = S4_MOUNTS_ZERO ;
-  stralloc text = STRALLOC_ZERO ;
-  genalloc swaps = GENALLOC_ZERO ;
-  *l = (s4_leftovers){ .devices = devices_count() } ;
-  if (s4_swaps_load(&text, &swaps)) l->swaps = (unsigned int)genalloc_len(s4_swap, &swaps) ;
-  if (!s4_mounts_load(&ms)) return 0 ;
-  l->mounts = ms.n ;
-  for (unsigned int i = 0 ; i < ms.n ; i++)
-    l->writable += !ms.m[i].readonly && s4_fsclass(ms.m[i].type) == S4_FS_DISK ;
-  stralloc_free(&text) ;
-  stralloc_free(&ms.text) ;
-  genalloc_free(s4_swap, &swaps) ;
-  return 1 ;
+  genalloc files = GENALLOC_ZERO ;
+  unsigned int *at ;
+  int ok ;
+  if (s4_sys_each("/sys/block", &is_unused, 0)) return 1 ;   /* no loop device, no file below anything */
+  at = s4_numbers(st->nsb) ;
+  ok = at && dig_all(st, &files, at) ;
+  for (unsigned int i = 0 ; ok && i < st->ms->n ; i++)
+    for (unsigned int k = at[st->sb[i]] ; ok && k < at[st->sb[i]+1] ; k++)
+    {
+      s4_edge const e = { .first = i, .then = genalloc_s(s4_edge, &files)[k].then } ;
+      ok = e.then == i || genalloc_append(s4_edge, &st->edges, &e) ;
+    }
+  free(at) ;
+  genalloc_free(s4_edge, &files) ;
+  return ok ;
 }

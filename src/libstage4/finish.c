@@ -1,143 +1,210 @@
 /* ISC license. */
 
 /*
-  Consistent on disk, whatever is left: what umountall, freeze, hpr and the last resort share. Whole
-  file systems are made read-only or frozen, each once, the top of the storage stack first: a file system
-  in a file can't be flushed any more once the one below it is frozen.
+  Consistent on disk, whatever is left: what umountall, freeze and the last resort share. Whole file systems are
+  made read-only or frozen, each once, the top of the storage stack first: a file system in a file can't be flushed
+  any more once the one below it is frozen. One way to a file system is tried after the other, until one leads there.
 */
 
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#include <skalibs/genalloc.h>
-#include <skalibs/types.h>
+#include <skalibs/djbunix.h>
 
 #include "stage4.h"
 
- /*
-   Of each writable superblock that can lose data one mount, top first. Binds of files can't be opened as well,
-   so directories win.
- */
+#define HUNG_MAX 3   /* ways of one file system that may hang: each costs its time */
 
-int s4_writable_find (s4_mounts const *ms, genalloc *which, genalloc *edges)
+struct each   /* a task is a way */
 {
-  genalloc order = GENALLOC_ZERO ;
-  which->len = edges->len = 0 ;
-  if (!s4_loop_edges(ms, edges) || !genalloc_ready(unsigned int, &order, ms->n + 1)) return 0 ;
-  if (!s4_order(ms->n, genalloc_s(s4_edge, edges), (unsigned int)genalloc_len(s4_edge, edges),
-    genalloc_s(unsigned int, &order))) return 0 ;
-  for (unsigned int k = 0 ; k < ms->n ; k++)
-  {
-    unsigned int i = genalloc_s(unsigned int, &order)[k] ;
-    unsigned int const *w = genalloc_s(unsigned int, which) ;
-    size_t n = genalloc_len(unsigned int, which) ;
-    if (ms->m[i].readonly || s4_fsclass(ms->m[i].type) != S4_FS_DISK) continue ;
-    while (n && !s4_same_superblock(ms->m + w[n-1], ms->m + i)) n-- ;
-    if (!n && !genalloc_append(unsigned int, which, &i)) return 0 ;
-  }
-  genalloc_free(unsigned int, &order) ;
-  return 1 ;
-}
-
-struct each
-{
-  s4_mounts const *ms ;
-  unsigned int const *which ;
-  s4_edge const *edges ;
-  size_t nedges ;
-  int (*f) (char const *) ;
+  s4_storage const *st ;
+  s4_superblocks const *sb ;
+  int (*open) (s4_way const *, s4_mount const *) ;
+  int (*f) (int) ;
   char const *doing ;
+  char const *done ;
+  unsigned char *held ;   /* of each way, in shared memory: it led there */
 } ;
+
+static s4_mount const *mount_of (struct each const *e, unsigned int k)
+{
+  return e->st->ms->m + e->sb->way[k].mount ;
+}
 
 static int run_on (unsigned int k, void *data)
 {
   struct each const *e = data ;
-  return e->f(e->ms->m[e->which[k]].dir) ;
+  int fd = e->open(e->sb->way + k, mount_of(e, k)) ;
+  int r ;
+  if (fd == -1) return errno ;
+  e->held[k] = 1 ;
+  r = e->f(fd) ;
+  fd_close(fd) ;
+  return r ;
 }
 
- /* Not before what lies on it is done with, one way or the other. */
+static int has_ended (s4_task const *t)
+{
+  return t->state == S4_FINISHED || t->state == S4_ABANDONED ;
+}
+
+ /* One way or the other: what lies below may begin. */
+
+static int is_settled (struct each const *e, s4_task const *tasks, unsigned int s)
+{
+  for (unsigned int k = e->sb->at[s] ; k < e->sb->at[s+1] ; k++)
+  {
+    if (!has_ended(tasks + k)) return 0 ;
+    if (s4_task_done(tasks + k) || e->held[k]) return 1 ;
+  }
+  return 1 ;
+}
 
 static int is_turn_of (unsigned int k, s4_task const *tasks, void *data)
 {
   struct each const *e = data ;
-  for (size_t j = 0 ; j < e->nedges ; j++)
+  unsigned int s = e->sb->way[k].of ;
+  unsigned int hung = k ;
+  if (k > e->sb->at[s])   /* after a way that does not lead there */
   {
-    if (!s4_same_superblock(e->ms->m + e->edges[j].then, e->ms->m + e->which[k])) continue ;
-    for (unsigned int i = 0 ; i < k ; i++)
-      if (s4_same_superblock(e->ms->m + e->edges[j].first, e->ms->m + e->which[i]) && tasks[i].state >= 0) return 0 ;
+    while (hung > e->sb->at[s] && tasks[hung-1].state == S4_ABANDONED) hung-- ;
+    return has_ended(tasks + k - 1) && !s4_task_done(tasks + k - 1) && !e->held[k-1] && k - hung < HUNG_MAX ;
   }
+  for (unsigned int i = e->sb->needs_at[s] ; i < e->sb->needs_at[s+1] ; i++)
+    if (!is_settled(e, tasks, e->sb->needs[i])) return 0 ;
   return 1 ;
 }
 
 static uint64_t progress_of (unsigned int k, void *data)
 {
   struct each const *e = data ;
-  s4_mount const *m = e->ms->m + e->which[k] ;
-  return s4_dev_progress(m->major, m->minor, m->source) ;
+  return s4_storage_progress(e->st, e->sb->way[k].mount) ;
 }
 
 static void say_slow (unsigned int k, s4_ms waited, void *data)
 {
   struct each const *e = data ;
-  s4_mount const *m = e->ms->m + e->which[k] ;
+  s4_mount const *m = mount_of(e, k) ;
   s4_info("still ", e->doing, " ", m->dir, " (", m->type, " on ", m->source, "), ", S4_MS(waited)) ;
 }
 
-static unsigned int report_each (struct each const *e, s4_task const *t, unsigned int n, char const *done)
+ /* --- reports --- */
+
+ /* The way that led there, else the first one. */
+
+static unsigned int telling_way (struct each const *e, s4_task const *t, unsigned int s)
 {
-  unsigned int failed = 0 ;
-  for (unsigned int k = 0 ; k < n ; k++)
+  for (unsigned int k = e->sb->at[s] ; k < e->sb->at[s+1] ; k++) if (s4_task_done(t + k) || e->held[k]) return k ;
+  return e->sb->at[s] ;
+}
+
+static int is_writable (s4_mounts const *ms, s4_mount const *m)
+{
+  for (unsigned int i = 0 ; i < ms->n ; i++)
+    if (s4_same_superblock(ms->m + i, m) && !strcmp(ms->m[i].type, m->type)) return !ms->m[i].readonly ;
+  return 0 ;
+}
+
+ /* now: the table, if it could be read again; what it says counts more. A writer is no failure: others name him. */
+
+static int report_one (struct each const *e, s4_task const *t, unsigned int s, s4_mounts const *now)
+{
+  unsigned int k = telling_way(e, t, s) ;
+  s4_mount const *m = mount_of(e, k) ;
+  for (unsigned int i = e->sb->at[s] ; i < k ; i++)
+    s4_verbose(e->doing, " ", m->dir, ": not by way of ", mount_of(e, i)->dir, ", ",
+      t[i].state == S4_ABANDONED ? "it hangs" : strerror(t[i].err)) ;
+  if (s4_task_done(t + k))
+    s4_verbose(e->done, " ", m->dir, " (", m->type, " on ", m->source, "), ", S4_MS(t[k].ended - t[k].began)) ;
+  else if (now && !is_writable(now, m))
+    s4_verbose(m->dir, " (", m->type, " on ", m->source, ") is not writable any more") ;
+  else
   {
-    s4_mount const *m = e->ms->m + e->which[k] ;
-    if (t[k].state == S4_FINISHED && !t[k].err)
-      s4_verbose(done, " ", m->dir, " (", m->type, " on ", m->source, "), ", S4_MS(t[k].ended - t[k].began)) ;
-    else
-    {
-      failed++ ;
-      if (t[k].state == S4_ABANDONED)
-        s4_warn("gave up ", e->doing, " ", m->dir, " (", m->type, " on ", m->source, ") after ",
-          S4_MS(t[k].ended - t[k].began)) ;
-      else s4_warnerr(t[k].err, "failed ", e->doing, " ", m->dir, " (", m->type, " on ", m->source, ")") ;
-    }
+    if (t[k].state == S4_ABANDONED)
+      s4_warn("gave up ", e->doing, " ", m->dir, " (", m->type, " on ", m->source, ") after ",
+        S4_MS(t[k].ended - t[k].began)) ;
+    else if (e->held[k] && t[k].err == EBUSY)
+      s4_verbose("busy, so not ", e->done, ": ", m->dir, " (", m->type, " on ", m->source, ")") ;
+    else s4_warnerr(t[k].err, "failed ", e->doing, " ", m->dir, " (", m->type, " on ", m->source, ")") ;
+    return 0 ;
   }
+  return 1 ;
+}
+
+static unsigned int report_all (struct each const *e, s4_task const *t)
+{
+  s4_mounts now = S4_MOUNTS_ZERO ;
+  unsigned int failed = 0 ;
+  int known = -1 ;
+  for (unsigned int s = 0 ; s < e->sb->n ; s++)
+  {
+    if (known == -1 && !s4_task_done(t + telling_way(e, t, s))) known = s4_mounts_load(&now) ;
+    failed += !report_one(e, t, s, known == 1 ? &now : 0) ;
+  }
+  s4_mounts_free(&now) ;
   return failed ;
 }
 
-static unsigned int do_each (struct each *e, unsigned int n, s4_ms timeout, char const *done)
+static unsigned int do_each (struct each *e, s4_ms timeout)
 {
-  s4_job const job = { .n = n, .timeout = timeout, .run = &run_on, .ready = &is_turn_of, .progress = &progress_of,
+  s4_job job = { .timeout = timeout, .run = &run_on, .ready = &is_turn_of, .progress = &progress_of,
     .slow = &say_slow, .data = e } ;
-  s4_task const *t ;
-  if (!n) return 0 ;
-  t = s4_work(&job) ;
-  if (t) return report_each(e, t, n, done) ;
-  s4_warnsys("unable to start a worker for ", e->doing) ;
-  return n ;
+  s4_task const *t = 0 ;
+  unsigned int failed = e->sb->n ;
+  if (!failed) return 0 ;
+  job.n = e->sb->at[e->sb->n] ;
+  e->held = mmap(0, job.n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) ;
+  if (e->held != MAP_FAILED) t = s4_work(&job) ;
+  if (t) failed = report_all(e, t) ;
+  else s4_warnsys("unable to start a worker for ", e->doing) ;
+  if (e->held != MAP_FAILED) munmap(e->held, job.n) ;
+  return failed ;
 }
 
-unsigned int s4_readonly_these (s4_mounts const *ms, unsigned int const *which, unsigned int n,
-  genalloc const *edges, s4_ms timeout)
+static int open_way (s4_way const *w, s4_mount const *m)
 {
-  struct each e =
-  {
-    .ms = ms, .which = which, .edges = genalloc_s(s4_edge, edges), .nedges = genalloc_len(s4_edge, edges),
-    .f = &s4_make_readonly, .doing = "making read-only"
-  } ;
-  return do_each(&e, n, timeout, "made read-only") ;
+  return w->anew ? s4_mount_anew(m) : s4_mount_open(m) ;
 }
 
-unsigned int s4_freeze_these (s4_mounts const *ms, unsigned int const *which, unsigned int n,
-  genalloc const *edges, s4_ms timeout)
+static int open_to_freeze (s4_way const *w, s4_mount const *m)
 {
-  struct each e =
-  {
-    .ms = ms, .which = which, .edges = genalloc_s(s4_edge, edges), .nedges = genalloc_len(s4_edge, edges),
-    .f = &s4_freeze, .doing = "freezing"
-  } ;
-  return do_each(&e, n, timeout, "froze") ;
+  int fd = open_way(w, m) ;
+  int r = fd == -1 ? -1 : s4_reopen(fd) ;
+  int e = errno ;
+  if (fd != -1) fd_close(fd) ;
+  errno = e ;
+  return r ;
+}
+
+unsigned int s4_readonly_these (s4_storage const *st, s4_superblocks const *sb, s4_ms timeout)
+{
+  struct each e = { .st = st, .sb = sb, .open = &open_way, .f = &s4_make_readonly, .doing = "making read-only",
+    .done = "made read-only" } ;
+  return do_each(&e, timeout) ;
+}
+
+ /* An overlay has no freezing of its own: what is written through it is frozen with its upper layer. */
+
+static int can_freeze (s4_storage const *st, unsigned int k, void *data)
+{
+  (void)data ;
+  return st->upper[st->first[k]] == S4_NONE ;
+}
+
+int s4_freezable_find (s4_superblocks *sb, s4_storage const *st)
+{
+  return s4_superblocks_find(sb, st, &can_freeze, 0) ;
+}
+
+unsigned int s4_freeze_these (s4_storage const *st, s4_superblocks const *sb, s4_ms timeout)
+{
+  struct each e = { .st = st, .sb = sb, .open = &open_to_freeze, .f = &s4_freeze, .doing = "freezing",
+    .done = "froze" } ;
+  return do_each(&e, timeout) ;
 }
 
 static int run_sync (unsigned int i, void *data)
@@ -150,15 +217,9 @@ static int run_sync (unsigned int i, void *data)
 
 static uint64_t pages_written (unsigned int i, void *data)
 {
-  static stralloc sa = STRALLOC_ZERO ;
-  char const *s ;
-  uint64_t u = 0 ;
   (void)i ;
   (void)data ;
-  if (!s4_proc_read("vmstat", &sa)) return 0 ;
-  s = strstr(sa.s, "\nnr_written ") ;
-  if (s) uint64_scan(s + 12, &u) ;
-  return u ;
+  return s4_pages_written() ;
 }
 
 int s4_sync (s4_ms timeout)

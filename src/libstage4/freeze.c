@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
@@ -18,13 +20,22 @@
 
 #include "stage4.h"
 
-int s4_freeze (char const *dir)
+ /* Through the same mount. Only directories and files: opening a device does what its driver likes. */
+
+int s4_reopen (int fd)
 {
-  int e = 0 ;
-  int fd = open(dir, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC) ;
-  if (fd == -1) return errno ;
-  if (ioctl(fd, FIFREEZE, 0) == -1 && errno != EBUSY)   /* EBUSY: it is frozen already */
-    e = errno != EOPNOTSUPP && errno != ENOTTY ? errno : syncfs(fd) == -1 ? errno : 0 ;
-  fd_close(fd) ;
-  return e ;
+  char name[32] = "self/fd/" ;
+  struct stat st ;
+  if (fstat(fd, &st) == -1) return -1 ;
+  if (S_ISDIR(st.st_mode)) return openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  if (!S_ISREG(st.st_mode)) return (errno = ENXIO, -1) ;
+  strcat(name, S4_NUM(fd)) ;
+  return openat(s4_proc(), name, O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
+}
+
+int s4_freeze (int fd)
+{
+  if (!ioctl(fd, FIFREEZE, 0) || errno == EBUSY) return 0 ;   /* EBUSY: it is frozen already */
+  if (errno != EOPNOTSUPP && errno != ENOTTY) return errno ;
+  return syncfs(fd) == -1 ? errno : 0 ;
 }

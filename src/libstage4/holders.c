@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,25 +26,61 @@ struct search
 {
   int out ;
   s4_mounts const *ms ;
-  unsigned int const *which ;
+  unsigned int *by_id ;       /* mounts that are asked for, sorted */
+  unsigned int *by_device ;
   unsigned int n ;
   s4_process p ;
-  unsigned char *seen ;   /* this process, for each of which */
+  pid_t *seen ;               /* of each mount of the table: the last process found there */
 } ;
 
-static void found (struct search *s, unsigned int k, char how)
+static s4_mount const *sorting ;   /* qsort(3) takes no context */
+
+static int compare_id (void const *a, void const *b)
 {
-  s4_holder h = { .mount = s->which[k], .pid = s->p.pid, .how = how } ;
-  if (s->seen[k]) return ;
-  s->seen[k] = 1 ;
+  unsigned int x = sorting[*(unsigned int const *)a].id, y = sorting[*(unsigned int const *)b].id ;
+  return x < y ? -1 : x > y ;
+}
+
+static uint64_t device_of (s4_mount const *m)
+{
+  return (uint64_t)m->major << 32 | m->minor ;
+}
+
+static int compare_device (void const *a, void const *b)
+{
+  uint64_t x = device_of(sorting + *(unsigned int const *)a), y = device_of(sorting + *(unsigned int const *)b) ;
+  return x < y ? -1 : x > y ;
+}
+
+static void found (struct search *s, unsigned int i, char how)
+{
+  s4_holder h = { .mount = i, .pid = s->p.pid, .how = how } ;
+  if (s->seen[i] == s->p.pid) return ;
+  s->seen[i] = s->p.pid ;
   memcpy(h.comm, s->p.comm, sizeof h.comm) ;
   s4_answer(s->out, &h, sizeof h) ;
 }
 
 static void found_mount (struct search *s, int id, char how)
 {
-  for (unsigned int k = 0 ; id > 0 && k < s->n ; k++)
-    if (s->ms->m[s->which[k]].id == (unsigned int)id) found(s, k, how) ;
+  unsigned int low = 0, high = s->n ;
+  while (id > 0 && low < high)
+  {
+    unsigned int mid = low + (high - low) / 2 ;
+    if (s->ms->m[s->by_id[mid]].id < (unsigned int)id) low = mid + 1 ; else high = mid ;
+  }
+  for (; id > 0 && low < s->n && s->ms->m[s->by_id[low]].id == (unsigned int)id ; low++) found(s, s->by_id[low], how) ;
+}
+
+static void found_device (struct search *s, uint64_t device, char how)
+{
+  unsigned int low = 0, high = s->n ;
+  while (low < high)
+  {
+    unsigned int mid = low + (high - low) / 2 ;
+    if (device_of(s->ms->m + s->by_device[mid]) < device) low = mid + 1 ; else high = mid ;
+  }
+  for (; low < s->n && device_of(s->ms->m + s->by_device[low]) == device ; low++) found(s, s->by_device[low], how) ;
 }
 
  /* Opening such a link with O_PATH asks nothing of the file system that it leads to. */
@@ -95,8 +132,7 @@ static void look_at_maps (struct search *s)
     for (unsigned int i = 0 ; dev && i < 3 ; i++) if ((dev = strchr(dev, ' '))) dev++ ;
     if (!dev || !(len = uint_xscan(dev, &major)) || dev[len] != ':' || !uint_xscan(dev + len + 1, &minor)
      || !(major | minor)) continue ;
-    for (unsigned int k = 0 ; k < s->n ; k++)
-      if (s->ms->m[s->which[k]].major == major && s->ms->m[s->which[k]].minor == minor) found(s, k, 'm') ;
+    found_device(s, (uint64_t)major << 32 | minor, 'm') ;
   }
 }
 
@@ -104,7 +140,6 @@ static int look_at_process (pid_t pid, void *data)
 {
   struct search *s = data ;
   if (pid == getpid() || !s4_process_read(pid, &s->p) || s->p.kthread) return 1 ;
-  memset(s->seen, 0, s->n) ;
   look_at_files(s) ;
   look_at_link(s, "/cwd", 'c') ;
   look_at_link(s, "/root", 'r') ;
@@ -120,12 +155,33 @@ static int search_all (int fd, void *data)
   return s4_processes(&look_at_process, s) == 1 ? 0 : errno ;
 }
 
+static int compare_holders (void const *a, void const *b)
+{
+  s4_holder const *x = a, *y = b ;
+  return x->mount != y->mount ? x->mount < y->mount ? -1 : 1 : x->pid < y->pid ? -1 : x->pid > y->pid ;
+}
+
+ /* What was found until a time-out is still worth naming. */
+
 void s4_holders_find (s4_mounts const *ms, unsigned int const *which, unsigned int n, s4_ms timeout, genalloc *holders)
 {
-  unsigned char seen[n + 1] ;
-  struct search s = { .ms = ms, .which = which, .n = n, .seen = seen } ;
-  s4_ask(&search_all, &s, timeout, holders) ;   /* what was found until a time-out is still worth naming */
-  genalloc_setlen(s4_holder, holders, genalloc_len(s4_holder, holders)) ;
+  struct search s = { .ms = ms, .by_id = s4_numbers(n), .by_device = s4_numbers(n), .n = n,
+    .seen = calloc(ms->n + 1, sizeof(pid_t)) } ;
+  holders->len = 0 ;
+  if (n && s.by_id && s.by_device && s.seen)
+  {
+    memcpy(s.by_id, which, n * sizeof *which) ;
+    memcpy(s.by_device, which, n * sizeof *which) ;
+    sorting = ms->m ;
+    qsort(s.by_id, n, sizeof *which, &compare_id) ;
+    qsort(s.by_device, n, sizeof *which, &compare_device) ;
+    s4_ask(&search_all, &s, timeout, holders) ;
+    genalloc_setlen(s4_holder, holders, genalloc_len(s4_holder, holders)) ;
+    if (holders->len) qsort(holders->s, genalloc_len(s4_holder, holders), sizeof(s4_holder), &compare_holders) ;
+  }
+  free(s.by_id) ;
+  free(s.by_device) ;
+  free(s.seen) ;
 }
 
 static char const *how_name (char how)
@@ -137,11 +193,17 @@ static char const *how_name (char how)
 int s4_holders_name (stralloc *sa, genalloc const *holders, unsigned int mount)
 {
   s4_holder const *h = genalloc_s(s4_holder, holders) ;
+  size_t low = 0, high = genalloc_len(s4_holder, holders) ;
   unsigned int n = 0 ;
   sa->len = 0 ;
-  for (size_t i = 0 ; i < genalloc_len(s4_holder, holders) ; i++)
+  while (low < high)
   {
-    if (h[i].mount != mount || ++n > NAMED_MAX) continue ;
+    size_t mid = low + (high - low) / 2 ;
+    if (h[mid].mount < mount) low = mid + 1 ; else high = mid ;
+  }
+  for (size_t i = low ; i < genalloc_len(s4_holder, holders) && h[i].mount == mount ; i++)
+  {
+    if (++n > NAMED_MAX) continue ;
     if ((sa->len && !stralloc_cats(sa, ", ")) || !stralloc_cats(sa, S4_NUM(h[i].pid)) || !stralloc_cats(sa, " ")
      || !stralloc_cats(sa, h[i].comm) || !stralloc_cats(sa, how_name(h[i].how))) return -1 ;
   }

@@ -112,6 +112,14 @@ int s4_mounts_load (s4_mounts *ms)
   return 1 ;
 }
 
+void s4_mounts_free (s4_mounts *ms)
+{
+  stralloc_free(&ms->text) ;
+  free(ms->m) ;
+  ms->m = 0 ;
+  ms->n = 0 ;
+}
+
 int s4_same_superblock (s4_mount const *a, s4_mount const *b)
 {
   return a->major == b->major && a->minor == b->minor ;

@@ -66,10 +66,10 @@ int s4_mount_clone (char const *dir)
   return (int)syscall(SYS_open_tree, AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) ;
 }
 
-int s4_reconfigure_readonly (char const *dir)
+int s4_reconfigure_readonly (int fd)
 {
   int e = 0 ;
-  int fs = (int)syscall(SYS_fspick, AT_FDCWD, dir, FSPICK_CLOEXEC | FSPICK_NO_AUTOMOUNT | FSPICK_SYMLINK_NOFOLLOW) ;
+  int fs = (int)syscall(SYS_fspick, fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH) ;
   if (fs == -1) return errno ;
   if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "ro", (char *)0, 0)
    || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_RECONFIGURE, (char *)0, (char *)0, 0)) e = errno ;

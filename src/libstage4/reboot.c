@@ -17,8 +17,6 @@
 #include <linux/reboot.h>
 #include <linux/watchdog.h>
 
-#include <skalibs/genalloc.h>
-
 #include "stage4.h"
 
 #define SILENCE 60000         /* a kernel that says nothing for so long has got stuck on its way down */
@@ -112,17 +110,21 @@ void s4_hardreboot (enum s4_action_e action, char const *arg)
   _exit(S4_NOTSTARTED) ;   /* not reached; rest() never returns */
 }
 
+static int look (s4_mounts *ms, s4_storage *st)
+{
+  return s4_mounts_load(ms) && s4_storage_find(st, ms) ;
+}
+
 static void save_what_can_be_saved (void)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
-  genalloc which = GENALLOC_ZERO, edges = GENALLOC_ZERO ;
+  s4_storage st ;
+  s4_superblocks sb ;
   if (!s4_sync(RESORT_TIMEOUT)) s4_warn("sync: not finished in time") ;
-  if (!s4_mounts_load(&ms) || !s4_writable_find(&ms, &which, &edges)) return ;
-  s4_readonly_these(&ms, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which),
-    &edges, RESORT_TIMEOUT) ;
-  if (!s4_mounts_load(&ms) || !s4_writable_find(&ms, &which, &edges)) return ;
-  s4_freeze_these(&ms, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which), &edges,
-    RESORT_TIMEOUT) ;
+  if (!look(&ms, &st) || !s4_superblocks_find(&sb, &st, 0, 0)) return ;
+  if (!s4_readonly_these(&st, &sb, RESORT_TIMEOUT)) return ;
+  if (!look(&ms, &st) || !s4_freezable_find(&sb, &st)) return ;
+  s4_freeze_these(&st, &sb, RESORT_TIMEOUT) ;
 }
 
 void s4_lastresort (int code)

@@ -5,26 +5,24 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include <skalibs/genalloc.h>
 #include <skalibs/sgetopt.h>
 
 #include "stage4.h"
 
 #define USAGE "stage4-freeze [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] prog..."
 
-static int freeze (s4_mounts const *ms, genalloc const *which, genalloc const *edges, s4_ms timeout)
+static int freeze (s4_storage const *st, s4_superblocks const *sb, s4_ms timeout)
 {
-  unsigned int n = (unsigned int)genalloc_len(unsigned int, which) ;
-  unsigned int left = s4_freeze_these(ms, genalloc_s(unsigned int, which), n, edges, timeout) ;
-  if (n) s4_info("froze ", S4_NUM(n - left), " of ", S4_NUM(n), " writable file systems") ;
+  unsigned int left = s4_freeze_these(st, sb, timeout) ;
+  if (sb->n) s4_info("froze ", S4_NUM(sb->n - left), " of ", S4_NUM(sb->n), " writable file systems") ;
   return left ? S4_LEFT : S4_DONE ;
 }
 
-static int show_plan (s4_mounts const *ms, genalloc const *which)
+static int show_plan (s4_storage const *st, s4_superblocks const *sb)
 {
-  for (size_t k = 0 ; k < genalloc_len(unsigned int, which) ; k++)
+  for (unsigned int k = 0 ; k < sb->n ; k++)
   {
-    s4_mount const *m = ms->m + genalloc_s(unsigned int, which)[k] ;
+    s4_mount const *m = st->ms->m + sb->way[sb->at[k]].mount ;
     s4_planline("freeze ", m->dir, ": ", m->type, " on ", m->source) ;
   }
   return S4_DONE ;
@@ -33,7 +31,8 @@ static int show_plan (s4_mounts const *ms, genalloc const *which)
 int main (int argc, char const **argv, char const *const *envp)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
-  genalloc which = GENALLOC_ZERO, edges = GENALLOC_ZERO ;
+  s4_storage st ;
+  s4_superblocks sb ;
   s4_ms timeout = 10000 ;
   s4_step_init("stage4-freeze", USAGE, S4_DESTROYS | S4_FINISHES, argv, envp) ;
   {
@@ -54,10 +53,10 @@ int main (int argc, char const **argv, char const *const *envp)
     s4_info("a container: the file systems are the host's, nothing to do") ;
     s4_step_next(argv, S4_DONE) ;
   }
-  if (!s4_mounts_load(&ms) || !s4_writable_find(&ms, &which, &edges))
+  if (!s4_mounts_load(&ms) || !s4_storage_find(&st, &ms) || !s4_freezable_find(&sb, &st))
   {
     s4_fatalsys("unable to read /proc/self/mountinfo") ;
     s4_step_next(argv, S4_NOTSTARTED) ;
   }
-  s4_step_next(argv, s4.dryrun ? show_plan(&ms, &which) : freeze(&ms, &which, &edges, timeout)) ;
+  s4_step_next(argv, s4.dryrun ? show_plan(&st, &sb) : freeze(&st, &sb, timeout)) ;
 }

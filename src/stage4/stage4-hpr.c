@@ -11,16 +11,20 @@
 
 #define USAGE "stage4-hpr [ -v verbosity ] [ -f ] [ -n ] [ -A action ] [ -a arg ] [ -t synctimeout ]"
 
+ /* A disk that is still being unmounted is in no table, so it comes first: what is said then is not all. */
+
 static void say_what_is_left (enum s4_action_e action)
 {
   s4_leftovers l ;
   char const *took = s4.begun ? S4_MS(s4_now() - s4.begun) : 0 ;
   int known = s4_leftovers_count(&l) ;
+  unsigned int unmounting = known ? s4_unmounts_count(1) : 0 ;
   if (!known)
     s4_info(s4_action_name(action), took ? " after " : "", took, "; what is left can't be seen, /proc is not there") ;
-  else s4_info(s4_action_name(action), took ? " after " : "", took, "; left: ", S4_NUM(l.writable),
-    " writable file systems, ",
-    S4_NUM(l.mounts), " mounts, ", S4_NUM(l.swaps), " swaps, ", S4_NUM(l.devices), " block devices") ;
+  else s4_info(s4_action_name(action), took ? " after " : "", took, "; left: ",
+    unmounting ? S4_NUM(unmounting) : "", unmounting ? " unmounts under way, " : "", S4_NUM(l.writable),
+    " writable file systems, ", S4_NUM(l.mounts), " mounts, ", S4_NUM(l.swaps), " swaps, ", S4_NUM(l.devices),
+    " block devices") ;
 }
 
 int main (int argc, char const **argv, char const *const *envp)

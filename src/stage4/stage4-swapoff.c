@@ -34,9 +34,7 @@ struct plan
 static int sysfile_says (unsigned int major, unsigned int minor, char const *file, stralloc *text)
 {
   stralloc path = STRALLOC_ZERO ;
-  int r = stralloc_cats(&path, "/sys/dev/block/") && stralloc_cats(&path, S4_NUM(major)) && stralloc_cats(&path, ":")
-   && stralloc_cats(&path, S4_NUM(minor)) && stralloc_cats(&path, file) && stralloc_0(&path)
-    && s4_sys_read(path.s, text) ;
+  int r = s4_sys_device(&path, major, minor, file) && s4_sys_read(path.s, text) ;
   stralloc_free(&path) ;
   return r ;
 }

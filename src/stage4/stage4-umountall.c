@@ -6,6 +6,7 @@
 */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <skalibs/genalloc.h>
@@ -36,44 +37,69 @@ static void resolve (s4_unmount *u, struct paths const *p)
 
  /* --- read-only: what can't be unmounted --- */
 
- /* A kept mount needs its superblock, but for the one that / is: nothing will be written there any more. */
-
-static int may_be_readonly (s4_unmount const *u, s4_mount const *m)
+struct readonly
 {
-  if (!s4_type_wanted(u->types, m->type)) return 0 ;
+  s4_unmount const *u ;
+  unsigned char *needed ;   /* of each superblock */
+} ;
+
+ /*
+   A kept mount needs its superblock, and those that this lies on, but for the one that / is: nothing will be written
+   there any more.
+ */
+
+static int find_needed (struct readonly *r)
+{
+  s4_unmount const *u = r->u ;
+  r->needed = calloc(u->st.nsb + 1, 1) ;
+  if (!r->needed) return 0 ;
   for (unsigned int i = 0 ; i < u->ms.n ; i++)
-    if (u->plan.verdict[i] == S4_KEPT && s4_same_superblock(u->ms.m + i, m) && strcmp(u->ms.m[i].dir, "/")) return 0 ;
+    if (u->plan.verdict[i] == S4_KEPT && strcmp(u->ms.m[i].dir, "/")) r->needed[u->st.sb[i]] = 1 ;
+  s4_storage_spread(&u->st, r->needed) ;
   return 1 ;
 }
 
- /* Then looks at what has become of it. */
+static int may_be_readonly (s4_storage const *st, unsigned int k, void *data)
+{
+  struct readonly const *r = data ;
+  return !r->needed[k] && s4_type_wanted(r->u->types, st->ms->m[st->first[k]].type) ;
+}
+
+ /* Then looks at what has become of it: what had to wait for that may go now. */
 
 static int make_readonly (s4_unmount *u)
 {
-  genalloc which = GENALLOC_ZERO, edges = GENALLOC_ZERO ;
-  unsigned int *w ;
-  unsigned int n = 0 ;
+  struct readonly r = { .u = u } ;
+  s4_superblocks sb ;
+  unsigned int n ;
   if (s4.container)
   {
     s4_verbose("a container: the file systems are the host's, none is made read-only") ;
     return 1 ;
   }
-  if (!s4_writable_find(&u->ms, &which, &edges)) return 0 ;
-  w = genalloc_s(unsigned int, &which) ;
-  for (size_t k = 0 ; k < genalloc_len(unsigned int, &which) ; k++)
-    if (may_be_readonly(u, u->ms.m + w[k])) w[n++] = w[k] ;
+  if (!find_needed(&r) || !s4_superblocks_find(&sb, &u->st, &may_be_readonly, &r)) return 0 ;
+  n = sb.n ;
+  if (n) s4_readonly_these(&u->st, &sb, u->timeout) ;
+  s4_superblocks_free(&sb) ;
+  free(r.needed) ;
   if (!n) return 1 ;
-  s4_readonly_these(&u->ms, w, n, &edges, u->timeout) ;
-  return s4_unmount_plan(u) ;
+  return s4_unmount_plan(u) && (!s4_unmount_has_new(u) || s4_unmount_all(u)) && (!u->put_off || s4_unmount_force(u)) ;
 }
 
  /* --- what is left after all --- */
 
-static int is_lossy (s4_unmount const *u, struct paths const *p, s4_mount const *m)
+ /* What was kept by request, and what that lies on, is no failure. */
+
+static unsigned char *find_requested (s4_unmount const *u, struct paths const *p)
 {
-  int path = s4_kept_find(&u->kept, m->id) ;
-  return !m->readonly && s4_fsclass(m->type) == S4_FS_DISK && s4_type_wanted(u->types, m->type)
-   && (path == -1 || (unsigned int)path >= p->ngiven) ;
+  unsigned char *requested = calloc(u->st.nsb + 1, 1) ;
+  for (unsigned int i = 0 ; requested && i < u->ms.n ; i++)
+  {
+    int path = s4_kept_find(&u->kept, u->ms.m[i].id) ;
+    if (path >= 0 && (unsigned int)path < p->ngiven) requested[u->st.sb[i]] = 1 ;
+  }
+  if (requested) s4_storage_spread(&u->st, requested) ;
+  return requested ;
 }
 
 static void name_leftover (s4_unmount const *u, unsigned int i, char const *holders)
@@ -87,18 +113,22 @@ static void name_leftover (s4_unmount const *u, unsigned int i, char const *hold
   else s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, ", no process holds it") ;
 }
 
-static int name_leftovers (s4_unmount const *u, struct paths const *p)
+struct left { int lossy, late ; } ;   /* something can be lost; it can because the time was up */
+
+static struct left name_leftovers (s4_unmount const *u, struct paths const *p)
 {
   genalloc which = GENALLOC_ZERO, holders = GENALLOC_ZERO ;
   stralloc text = STRALLOC_ZERO ;
+  unsigned char const *requested = find_requested(u, p) ;
+  struct left left = { 0, 0 } ;
   unsigned int n ;
-  int lossy = 0 ;
   for (unsigned int i = 0 ; i < u->ms.n ; i++)
   {
-    int l = is_lossy(u, p, u->ms.m + i) ;
-    lossy |= l ;
-    if ((l || u->plan.verdict[i] == S4_GOES || s4_numbers_have(&u->hung, u->ms.m[i].id))
-     && !genalloc_append(unsigned int, &which, &i)) break ;
+    int hangs = s4_unmount_hangs(u, u->ms.m[i].id) ;
+    int lossy = u->st.lossy[i] && s4_type_wanted(u->types, u->ms.m[i].type) && !(requested && requested[u->st.sb[i]]) ;
+    left.lossy |= lossy ;
+    left.late |= lossy && hangs ;
+    if ((lossy || hangs || u->plan.verdict[i] == S4_GOES) && !genalloc_append(unsigned int, &which, &i)) break ;
   }
   n = (unsigned int)genalloc_len(unsigned int, &which) ;
   if (n) s4_holders_find(&u->ms, genalloc_s(unsigned int, &which), n, LOOK_TIMEOUT, &holders) ;
@@ -107,7 +137,17 @@ static int name_leftovers (s4_unmount const *u, struct paths const *p)
     unsigned int i = genalloc_s(unsigned int, &which)[k] ;
     name_leftover(u, i, s4_holders_name(&text, &holders, i) > 0 ? text.s : 0) ;
   }
-  return lossy && !s4.container ;
+  for (size_t k = 0 ; k < genalloc_len(s4_adrift, &u->adrift) ; k++)
+  {
+    left.lossy = left.late = 1 ;
+    s4_warn("left: ", genalloc_s(s4_adrift, &u->adrift)[k].what, ", still being unmounted") ;
+  }
+  if (u->earlier)
+  {
+    left.lossy = left.late = 1 ;
+    s4_warn("left: ", S4_NUM(u->earlier), " unmounts of an earlier step, still under way") ;
+  }
+  return left ;
 }
 
 static void name_hidden (s4_unmount const *u)
@@ -131,25 +171,40 @@ static int shows_root (s4_mounts const *ms)
 static int umountall (s4_unmount *u, struct paths const *p)
 {
   s4_ms const start = s4_now() ;
+  struct left left ;
   int failed = 0 ;
   resolve(u, p) ;
-  failed |= !s4_unmount_all(u) ;
-  failed |= !s4_unmount_force(u) ;
-  if (failed) s4_warnsys("unable to go on unmounting") ;
+  if (!s4_unmount_all(u) || !s4_unmount_force(u))
+  {
+    s4_warnsys("unable to go on unmounting") ;
+    failed = 1 ;
+    if (!s4_unmount_plan(u)) return u->unmounted ? S4_LEFT : S4_NOTSTARTED ;
+  }
   if (!make_readonly(u))
   {
     s4_warnsys("unable to make anything read-only") ;
     failed = 1 ;
+    if (!s4_unmount_plan(u)) return S4_LEFT ;
   }
-  if (!u->ms.n) return S4_NOTSTARTED ;
+  s4_unmount_see_adrift(u) ;
   failed |= !shows_root(&u->ms) ;
-  failed |= name_leftovers(u, p) ;
+  left = name_leftovers(u, p) ;
   name_hidden(u) ;
-  s4_info("unmounted ", S4_NUM(u->unmounted), ", left ", S4_NUM(u->ms.n), ", after ", S4_MS(s4_now() - start)) ;
-  return failed ? S4_LEFT : S4_DONE ;
+  s4_info("unmounted ", S4_NUM(u->unmounted), u->detached ? ", detached " : "", u->detached ? S4_NUM(u->detached) : "",
+    ", left ", S4_NUM(u->ms.n), ", after ", S4_MS(s4_now() - start)) ;
+  if (s4.container) left.lossy = left.late = 0 ;
+  return left.late ? S4_LATE : failed || left.lossy ? S4_LEFT : S4_DONE ;
 }
 
  /* --- -n --- */
+
+static int may_be_layer (s4_unmount const *u, unsigned int i)
+{
+  s4_edge const *e = genalloc_s(s4_edge, &u->st.edges) ;
+  for (size_t k = genalloc_len(s4_edge, &u->st.edges) ; k-- ; )
+    if (e[k].kind == S4_EDGE_MAYBE && e[k].then == i && e[k].first == u->plan.because[i]) return 1 ;
+  return 0 ;
+}
 
 static void show_stay (s4_unmount const *u, struct paths const *p, unsigned int i)
 {
@@ -163,7 +218,10 @@ static void show_stay (s4_unmount const *u, struct paths const *p, unsigned int 
       else s4_planline("keep ", m->dir, ": ", names(p)[path], " is there, or reached through it") ;
       break ;
     case S4_NOT_WANTED : s4_planline("leave ", m->dir, ": ", m->type, " was not asked for") ; break ;
-    case S4_CARRIES : s4_planline("leave ", m->dir, ": carries ", because) ; break ;
+    case S4_CARRIES :
+      if (may_be_layer(u, i)) s4_planline("leave ", m->dir, " until it is read-only: it may be a layer of ", because) ;
+      else s4_planline("leave ", m->dir, ": carries ", because) ;
+      break ;
     case S4_HIDDEN : s4_planline("leave ", m->dir, ": hidden under ", because) ; break ;
     default : break ;
   }

@@ -36,21 +36,12 @@ static void table (s4_mounts *ms, char const *s)
   ms->n = (unsigned int)genalloc_len(s4_mount, &g) ;
 }
 
-static void table_free (s4_mounts *ms)
+static int plan (s4_mountplan *p, s4_mounts const *ms, s4_wish const *wish)
 {
-  stralloc_free(&ms->text) ;
-  free(ms->m) ;
-  ms->m = 0 ;
-  ms->n = 0 ;
-}
-
-static void plan_free (s4_mountplan *p)
-{
-  free(p->verdict) ;
-  free(p->because) ;
-  free(p->order) ;
-  free(p->needs) ;
-  free(p->needs_at) ;
+  s4_tree t ;
+  int r = s4_tree_make(&t, ms) && s4_mountplan_make(p, &t, wish) ;
+  s4_tree_free(&t) ;
+  return r ;
 }
 
 static unsigned int place_in (s4_mountplan const *p, unsigned int i)
@@ -100,8 +91,9 @@ struct planned
   char const *table ;
   unsigned int keep[IDS_MAX] ;   /* ids, 0: the end */
   char const *types ;
-  struct { unsigned int first, then ; } edges[IDS_MAX] ;   /* ids, 0: the end */
-  char const *verdicts ;         /* "id+ goes, idK kept, idN not wanted, idC<id> carries, idH<id> hidden by" */
+  struct { unsigned int first, then ; enum s4_edge_e kind ; } edges[IDS_MAX] ;   /* ids, 0: the end */
+  unsigned int hung[IDS_MAX] ;   /* ids, 0: the end */
+  char const *verdicts ;         /* "id+ goes, idK kept, idN not wanted, idX hangs, idC<id> carries, idH<id> hidden by" */
   char const *order ;            /* "first<then ..." ids; besides what holds for every plan */
   int circle ;
 } ;
@@ -162,19 +154,30 @@ static struct planned const cases[] =
   { .name = "types: not these", .table = ROOT "2 1 /a nfs\n3 2 /a/b ext4\n4 1 /c cifs\n", .keep = { 1 }, .types = "nonfs,nocifs", .verdicts = "1K 2N 3+ 4N" },
   { .name = "types: none of them", .table = ROOT "2 1 /a ext4\n", .types = "xfs", .verdicts = "1N 2N" },
 
-  { .name = "an edge between siblings", .table = ROOT "2 1 /a ext4\n3 1 /b ext4\n", .keep = { 1 }, .edges = { { 2, 3 } }, .verdicts = "1K 2+ 3+", .order = "2<3" },
-  { .name = "the same edge the other way", .table = ROOT "2 1 /a ext4\n3 1 /b ext4\n", .keep = { 1 }, .edges = { { 3, 2 } }, .verdicts = "1K 2+ 3+", .order = "3<2" },
-  { .name = "a file system in a file on another", .table = ROOT "2 1 /store ext4\n3 1 /loop ext4\n4 3 /loop/x tmpfs\n", .keep = { 1 }, .edges = { { 3, 2 } },
+  { .name = "what hangs is left alone, and what it is on stays", .table = ROOT "2 1 /a ext4\n3 2 /a/b nfs\n4 1 /c nfs\n5 4 /c/d ext4\n", .keep = { 1 },
+    .hung = { 3, 4 }, .verdicts = "1K 2C3 3X 4X 5+" },
+  { .name = "what hangs, and is kept", .table = ROOT "2 1 /a ext4\n", .keep = { 2 }, .hung = { 2, 9 }, .verdicts = "1K 2K" },
+  { .name = "hidden by what hangs", .table = ROOT "2 1 /a/b ext4\n3 1 /a nfs\n", .keep = { 1 }, .hung = { 3 }, .verdicts = "1K 2H3 3X" },
+
+  { .name = "an edge if the first is kept, and it is", .table = ROOT "2 1 /a ext4\n", .keep = { 1 },
+    .edges = { { .first = 1, .then = 2, .kind = S4_EDGE_IF_KEPT } }, .verdicts = "1K 2C1" },
+  { .name = "an edge if the first is kept, and it is not", .table = ROOT "2 1 /a overlay\n3 2 /a/b ext4\n", .keep = { 1 },
+    .edges = { { .first = 2, .then = 3, .kind = S4_EDGE_IF_KEPT } }, .verdicts = "1K 2+ 3+", .order = "3<2" },
+  { .name = "an edge that may be counts", .table = ROOT "2 1 /a overlay\n3 1 /b ext4\n4 1 /c ext4\n", .keep = { 1, 2 },
+    .edges = { { .first = 2, .then = 3, .kind = S4_EDGE_MAYBE } }, .verdicts = "1K 2K 3C2 4+" },
+  { .name = "an edge between siblings", .table = ROOT "2 1 /a ext4\n3 1 /b ext4\n", .keep = { 1 }, .edges = { { .first = 2, .then = 3 } }, .verdicts = "1K 2+ 3+", .order = "2<3" },
+  { .name = "the same edge the other way", .table = ROOT "2 1 /a ext4\n3 1 /b ext4\n", .keep = { 1 }, .edges = { { .first = 3, .then = 2 } }, .verdicts = "1K 2+ 3+", .order = "3<2" },
+  { .name = "a file system in a file on another", .table = ROOT "2 1 /store ext4\n3 1 /loop ext4\n4 3 /loop/x tmpfs\n", .keep = { 1 }, .edges = { { .first = 3, .then = 2 } },
     .verdicts = "1K 2+ 3+ 4+", .order = "4<3 3<2" },
-  { .name = "the one in the file is kept", .table = ROOT "2 1 /store ext4\n3 1 /loop ext4\n", .keep = { 3 }, .edges = { { 3, 2 } }, .verdicts = "1K 2C3 3K" },
-  { .name = "the one in the file is not wanted", .table = ROOT "2 1 /store ext4\n3 1 /loop squashfs\n", .keep = { 1 }, .types = "ext4", .edges = { { 3, 2 } },
+  { .name = "the one in the file is kept", .table = ROOT "2 1 /store ext4\n3 1 /loop ext4\n", .keep = { 3 }, .edges = { { .first = 3, .then = 2 } }, .verdicts = "1K 2C3 3K" },
+  { .name = "the one in the file is not wanted", .table = ROOT "2 1 /store ext4\n3 1 /loop squashfs\n", .keep = { 1 }, .types = "ext4", .edges = { { .first = 3, .then = 2 } },
     .verdicts = "1K 2C3 3N" },
-  { .name = "an edge along the tree", .table = ROOT "2 1 /a ext4\n", .edges = { { 2, 1 }, { 2, 1 } }, .verdicts = "1+ 2+", .order = "2<1" },
-  { .name = "an edge to itself", .table = ROOT "2 1 /a ext4\n", .edges = { { 2, 2 } }, .verdicts = "1+ 2+", .circle = 1, .order = "2<1" },
-  { .name = "a circle of two", .table = ROOT "2 1 /a ext4\n3 1 /b ext4\n", .keep = { 1 }, .edges = { { 2, 3 }, { 3, 2 } }, .circle = 1, .verdicts = "1K 2+ 3+" },
+  { .name = "an edge along the tree", .table = ROOT "2 1 /a ext4\n", .edges = { { .first = 2, .then = 1 }, { .first = 2, .then = 1 } }, .verdicts = "1+ 2+", .order = "2<1" },
+  { .name = "an edge to itself", .table = ROOT "2 1 /a ext4\n", .edges = { { .first = 2, .then = 2 } }, .verdicts = "1+ 2+", .circle = 1, .order = "2<1" },
+  { .name = "a circle of two", .table = ROOT "2 1 /a ext4\n3 1 /b ext4\n", .keep = { 1 }, .edges = { { .first = 2, .then = 3 }, { .first = 3, .then = 2 } }, .circle = 1, .verdicts = "1K 2+ 3+" },
   { .name = "a circle of three, and what hangs on it", .table = ROOT "2 1 /a ext4\n3 1 /b ext4\n4 1 /c ext4\n5 1 /d ext4\n", .keep = { 1 },
-    .edges = { { 2, 3 }, { 3, 4 }, { 4, 2 }, { 5, 2 } }, .circle = 1, .verdicts = "1K 2+ 3+ 4+ 5+", .order = "5<2" },
-  { .name = "an edge against the tree", .table = ROOT "2 1 /a ext4\n", .edges = { { 1, 2 } }, .circle = 1, .verdicts = "1+ 2+" },
+    .edges = { { .first = 2, .then = 3 }, { .first = 3, .then = 4 }, { .first = 4, .then = 2 }, { .first = 5, .then = 2 } }, .circle = 1, .verdicts = "1K 2+ 3+ 4+ 5+", .order = "5<2" },
+  { .name = "an edge against the tree", .table = ROOT "2 1 /a ext4\n", .edges = { { .first = 1, .then = 2 } }, .circle = 1, .verdicts = "1+ 2+" },
   { .name = "parents in a circle", .table = ROOT "2 3 /a ext4\n3 2 /b ext4\n", .keep = { 1 }, .circle = 1, .verdicts = "1K 2+ 3+" },
   { .name = "parents in a circle, kept", .table = ROOT "2 4 /a ext4\n3 2 /b ext4\n4 3 /c ext4\n", .keep = { 3 }, .circle = 1, .verdicts = "1+ 2K 3K 4K" },
 } ;
@@ -184,7 +187,7 @@ static void spell_verdicts (stralloc *sa, s4_mountplan const *p, s4_mounts const
   for (unsigned int i = 0 ; i < ms->n ; i++)
   {
     char s[64] ;
-    int m = snprintf(s, sizeof s, "%s%u%c", i ? " " : "", ms->m[i].id, p->verdict[i] <= S4_HIDDEN ? "+KNCH"[p->verdict[i]] : '?') ;
+    int m = snprintf(s, sizeof s, "%s%u%c", i ? " " : "", ms->m[i].id, p->verdict[i] <= S4_HIDDEN ? "+KNXCH"[p->verdict[i]] : '?') ;
     if (p->verdict[i] == S4_CARRIES || p->verdict[i] == S4_HIDDEN)
       snprintf(s + m, sizeof s - (size_t)m, "%u", p->because[i] < ms->n ? ms->m[p->because[i]].id : 0) ;
     stralloc_cats(sa, s) ;
@@ -210,13 +213,14 @@ static void check_case (struct planned const *c)
   s4_mountplan p ;
   s4_edge edges[IDS_MAX] ;
   stralloc sa = STRALLOC_ZERO ;
-  unsigned int nkeep = 0, nedges = 0 ;
+  unsigned int nkeep = 0, nhung = 0, nedges = 0 ;
   char const *wrong ;
   table(&ms, c->table) ;
   while (c->keep[nkeep]) nkeep++ ;
+  while (c->hung[nhung]) nhung++ ;
   for (; c->edges[nedges].first ; nedges++)
-    edges[nedges] = (s4_edge){ .first = (unsigned int)s4_mounts_find(&ms, c->edges[nedges].first), .then = (unsigned int)s4_mounts_find(&ms, c->edges[nedges].then) } ;
-  if (!ok(s4_mountplan_make(&p, &ms, c->keep, nkeep, c->types, edges, nedges), "%s: a plan", c->name)) return ;
+    edges[nedges] = (s4_edge){ .first = (unsigned int)s4_mounts_find(&ms, c->edges[nedges].first), .then = (unsigned int)s4_mounts_find(&ms, c->edges[nedges].then), .kind = c->edges[nedges].kind } ;
+  if (!ok(plan(&p, &ms, &(s4_wish){ .keep = c->keep, .nkeep = nkeep, .hung = c->hung, .nhung = nhung, .types = c->types, .edges = edges, .nedges = nedges }), "%s: a plan", c->name)) return ;
   spell_verdicts(&sa, &p, &ms) ;
   is_string(sa.s, c->verdicts, c->name) ;
   wrong = wrong_with_plan(&p, &ms, c->keep, nkeep, c->circle) ;
@@ -224,8 +228,8 @@ static void check_case (struct planned const *c)
   if (!ok(order_is(c->order, &p, &ms), "%s: the order", c->name))
     for (unsigned int k = 0 ; k < p.n ; k++) note("%u %s", ms.m[p.order[k]].id, ms.m[p.order[k]].dir) ;
   stralloc_free(&sa) ;
-  plan_free(&p) ;
-  table_free(&ms) ;
+  s4_mountplan_free(&p) ;
+  s4_mounts_free(&ms) ;
 }
 
 
@@ -376,7 +380,7 @@ static enum model_result_e model_run (char const *types, int tell)
   model_make(&k) ;
   model_show(&k, &ms, of) ;
   for (nkeep = 0 ; nkeep < random_below(4) ; nkeep++) keep[nkeep] = 1 + random_below((uint32_t)k.n) ;
-  if (!s4_mountplan_make(&p, &ms, keep, nkeep, types, 0, 0)) bail_out("out of memory", "") ;
+  if (!plan(&p, &ms, &(s4_wish){ .keep = keep, .nkeep = nkeep, .types = types })) bail_out("out of memory", "") ;
   wrong = wrong_with_plan(&p, &ms, keep, nkeep, 0) ;
   if (wrong) r = WRONG_PLAN ;
   for (unsigned int i = 0 ; i < p.n && r == FINE ; i++)
@@ -394,8 +398,8 @@ static enum model_result_e model_run (char const *types, int tell)
     for (unsigned int i = 0 ; i < nkeep ; i++) note("  keep %u", keep[i]) ;
     model_tell(&k, &ms, of, &p) ;
   }
-  plan_free(&p) ;
-  table_free(&ms) ;
+  s4_mountplan_free(&p) ;
+  s4_mounts_free(&ms) ;
   return r ;
 }
 
@@ -477,7 +481,7 @@ static double time_for (void (*shape) (s4_mount *, unsigned int), unsigned int n
     s4_mountplan p ;
     clock_t start = clock() ;
     double t ;
-    if (!s4_mountplan_make(&p, &ms, keep, 1, "noxfs", 0, 0)) bail_out("out of memory", "") ;
+    if (!plan(&p, &ms, &(s4_wish){ .keep = keep, .nkeep = 1, .types = "noxfs" })) bail_out("out of memory", "") ;
     t = (double)(clock() - start) / CLOCKS_PER_SEC ;
     if (!round || t < best) best = t ;
     if (check && !round)
@@ -495,7 +499,7 @@ static double time_for (void (*shape) (s4_mount *, unsigned int), unsigned int n
       ok(good && p.verdict[s4_mounts_find(&ms, 1)] == S4_KEPT, "%s: %u mounts, %u of them go, in order", name, n, p.n) ;
       free(place) ;
     }
-    plan_free(&p) ;
+    s4_mountplan_free(&p) ;
   }
   free(ms.m) ;
   return best ;
@@ -541,7 +545,7 @@ static int before (unsigned int const *order, unsigned int n, unsigned int a, un
 
 static void orders (void)
 {
-  static s4_edge const circle[] = { { 0, 1 }, { 1, 2 }, { 2, 0 }, { 3, 3 }, { 4, 0 } } ;
+  static s4_edge const circle[] = { { 0, 1, 0 }, { 1, 2, 0 }, { 2, 0, 0 }, { 3, 3, 0 }, { 4, 0, 0 } } ;
   unsigned int order[64] = { 77 } ;
   s4_edge edges[200] ;
   int good = 1, permuted = 1 ;
@@ -630,7 +634,7 @@ static void holding (void)
     table(&ms, holdings[i].table) ;
     at = s4_mounts_holding(&ms, holdings[i].path) ;
     is_number(at == -1 ? 0 : (int64_t)ms.m[at].id, holdings[i].id, holdings[i].name) ;
-    table_free(&ms) ;
+    s4_mounts_free(&ms) ;
   }
   for (unsigned int round = 0 ; round < 5000 && good ; round++)
   {
@@ -650,11 +654,11 @@ static void holding (void)
   ok(good, "random paths in random tables") ;
   table(&ms, ROOT "2 3 /a ext4\n3 2 /a ext4\n") ;
   ok(holding_ends(&ms, "/a"), "parents in a circle: it ends") ;
-  table_free(&ms) ;
+  s4_mounts_free(&ms) ;
    /* the kernel gives ids anew at once, so a file read in pieces meanwhile may have one twice */
   table(&ms, ROOT "5 1 /a ext4\n1 5 /a ext4\n") ;
   ok(holding_ends(&ms, "/a/b"), "an id that is there twice: it ends") ;
-  table_free(&ms) ;
+  s4_mounts_free(&ms) ;
 }
 
 int main (void)

@@ -129,12 +129,13 @@ static int do_nobody (int argc, char **argv)
      -i        ignores SIGTERM        -c ms    takes so long to end after SIGTERM
      -x file   its last act: the time into the file           -F n   at SIGTERM, leaves a child behind that does the same, n times
      -t ms     ends by itself then    -p       has a controlling terminal     -S   is stopped      -H   ends at SIGHUP
+     -q        has the file of -f in a socket's queue, where nobody sees it
  */
 
 struct victim
 {
   char *argv0, *comm, *file, *dir, *mapped, *root, *log, *last ;
-  int unlink, ignore, clean, forks, life, tty, stop, hup ;
+  int unlink, ignore, clean, forks, life, tty, stop, hup, queue ;
 } ;
 
 static void note (char const *file, long long n)
@@ -180,6 +181,23 @@ static void live (struct victim *v, int logfd)
   _exit(0) ;
 }
 
+ /* Into a socket to this process itself. */
+
+static void queue (int fd)
+{
+  char control[CMSG_SPACE(sizeof(int))] = { 0 } ;
+  struct iovec v = { "", 1 } ;
+  struct msghdr msg = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control } ;
+  struct cmsghdr *c = CMSG_FIRSTHDR(&msg) ;
+  int p[2] ;
+  c->cmsg_level = SOL_SOCKET ;
+  c->cmsg_type = SCM_RIGHTS ;
+  c->cmsg_len = CMSG_LEN(sizeof(int)) ;
+  memcpy(CMSG_DATA(c), &fd, sizeof fd) ;
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, p) == -1 || sendmsg(p[0], &msg, 0) == -1) die("socketpair") ;
+  close(fd) ;
+}
+
 static int do_victim (int argc, char **argv)
 {
   struct victim v = { 0 } ;
@@ -187,7 +205,7 @@ static int do_victim (int argc, char **argv)
   int p[2], o, wstat ;
   char c ;
   pid_t pid ;
-  while ((o = getopt(argc + 1, argv - 1, "a:n:f:d:m:R:l:ic:x:F:t:pSHu")) != -1) switch (o)
+  while ((o = getopt(argc + 1, argv - 1, "a:n:f:d:m:R:l:ic:x:F:t:pSHuq")) != -1) switch (o)
   {
     case 'a' : v.argv0 = optarg ; break ;
     case 'n' : v.comm = optarg ; break ;
@@ -205,6 +223,7 @@ static int do_victim (int argc, char **argv)
     case 'S' : v.stop = 1 ; break ;
     case 'H' : v.hup = 1 ; break ;
     case 'u' : v.unlink = 1 ; break ;
+    case 'q' : v.queue = 1 ; break ;
     default : return 100 ;
   }
   if (v.argv0 && strcmp(getenv("VICTIM") ? getenv("VICTIM") : "", v.argv0))
@@ -222,7 +241,7 @@ static int do_victim (int argc, char **argv)
   if (pid == -1) die("fork") ;
   if (!pid)
   {
-    int logfd = -1, fd, null ;
+    int logfd = -1, fd = -1, null ;
     setsid() ;
     sigfillset(&all) ;
     sigprocmask(SIG_SETMASK, &all, 0) ;
@@ -232,6 +251,7 @@ static int do_victim (int argc, char **argv)
     if (v.log && (logfd = open(v.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) == -1) die(v.log) ;
     if (v.file && (fd = open(v.file, O_RDWR | O_CREAT, 0644)) == -1) die(v.file) ;
     if (v.unlink) unlink(v.file) ;
+    if (v.queue) queue(fd) ;
     if (v.dir && chdir(v.dir) == -1) die(v.dir) ;
     if (v.mapped)
     {

@@ -357,6 +357,30 @@ is "it has run" "$(grep -c 'info: unmounted 2, ' /said)" 8
 end
 END
 
+box "held for a moment by the kernel, beside one that is held for good" <<'END'
+m tmpfs /held
+m tmpfs /soon
+pid=$(helper victim -f /held/open)
+helper victim -f /soon/open -q -t 400 >/dev/null
+run stage4-umountall -f
+code 0
+is "only that one is left" "$(mounts)" "/ /proc /held"
+said "warning: left: /held .*, held by $pid " 'info: unmounted 1, left 3, '
+unsaid 'left: /soon'
+end
+END
+
+box "what is not allowed" <<'END'
+# 21: CAP_SYS_ADMIN
+m tmpfs /a
+m tmpfs /b
+run helper without 21 stage4-umountall -f
+code 0
+is "nothing has gone" "$(mounts)" "/ /proc /a /b"
+is "it is said, once for each" "$(grep -c 'unable to unmount /[ab]: Operation not permitted' /err)" 2
+end
+END
+
 box "no waiting for who stays" <<'END'
 m tmpfs /busy
 pid=$(helper victim -f /busy/open)

@@ -19,7 +19,7 @@ exec stage4-begin -A reboot -t 30s stage4-nuke stage4-umountall -t 3s stage4-fre
 END
 
 ok "the holder is named" console_has "$console" 'left: /mnt/disk \(ext4 on /dev/vda, writable\), held by [0-9]* @load \(open file\)'
-ok "it can't be made read-only" console_has "$console" 'failed making read-only /mnt/disk .*busy'
+ok "that it can't be made read-only is no failure besides" not console_has "$console" 'failed'
 ok "it is frozen" console_has "$console" 'froze 1 of 1 writable file systems'
 ok "the freeze succeeded" console_has "$console" '^\?=0'
 ok "the machine reset itself" console_has "$console" 'reboot: Restarting system'

@@ -1,0 +1,79 @@
+/* ISC license. */
+
+/* What there is to tear down, counted. */
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
+
+#include "stage4.h"
+
+static int count_if_used (char const *name, void *data)
+{
+  unsigned int *n = data ;
+  *n += !strncmp(name, "dm-", 3) || (!strncmp(name, "md", 2) && name[2]) || s4_loop_used(name) ;
+  return 1 ;
+}
+
+static unsigned int devices_count (void)
+{
+  unsigned int n = 0 ;
+  s4_sys_each("/sys/block", &count_if_used, &n) ;
+  return n ;
+}
+
+static unsigned int swaps_count (void)
+{
+  stralloc text = STRALLOC_ZERO ;
+  genalloc swaps = GENALLOC_ZERO ;
+  unsigned int n = s4_swaps_load(&text, &swaps) ? (unsigned int)genalloc_len(s4_swap, &swaps) : 0 ;
+  stralloc_free(&text) ;
+  genalloc_free(s4_swap, &swaps) ;
+  return n ;
+}
+
+ /*
+   A worker that was given up is still in its system call, and the mount has left the table before the flush begins.
+ */
+
+static int count_if_unmounting (pid_t pid, void *data)
+{
+  unsigned int *n = data ;
+  s4_process p ;
+  *n += pid != getpid() && s4_process_read(pid, &p) && !p.dead && !strncmp(p.comm, S4_UNMOUNTING, strlen(S4_UNMOUNTING)) ;
+  return 1 ;
+}
+
+ /* The children are those of earlier programs, too: it is the same process. Pid 1 has the orphans as well. */
+
+unsigned int s4_unmounts_count (int all)
+{
+  siginfo_t si ;
+  unsigned int n = 0 ;
+  if ((!all || getpid() == 1) && waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD) return 0 ;
+  s4_processes(&count_if_unmounting, &n) ;
+  return n ;
+}
+
+int s4_leftovers_count (s4_leftovers *l)
+{
+  s4_mounts ms = S4_MOUNTS_ZERO ;
+  s4_storage st ;
+  *l = (s4_leftovers){ .devices = devices_count(), .swaps = swaps_count() } ;
+  if (!s4_mounts_load(&ms)) return 0 ;
+  l->mounts = ms.n ;
+  if (s4_storage_find(&st, &ms))
+  {
+    for (unsigned int k = 0 ; k < st.nsb ; k++) l->writable += st.lossy[st.first[k]] ;
+    s4_storage_free(&st) ;
+  }
+  s4_mounts_free(&ms) ;
+  return 1 ;
+}

@@ -1,0 +1,147 @@
+/* ISC license. */
+
+/*
+  The mount table as a tree, with quick ways to look into it: ten thousand mounts must not take their square.
+  Pure.
+*/
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <skalibs/genalloc.h>
+
+#include "stage4.h"
+
+unsigned int *s4_numbers (unsigned int n)
+{
+  genalloc g = GENALLOC_ZERO ;
+  unsigned int *p ;
+  if (!genalloc_ready(unsigned int, &g, n + 1)) return 0 ;
+  p = genalloc_s(unsigned int, &g) ;
+  for (unsigned int i = 0 ; i <= n ; i++) p[i] = i ;
+  return p ;
+}
+
+static s4_mount const *sorting ;   /* qsort(3) takes no context */
+
+static int compare_id (void const *a, void const *b)
+{
+  unsigned int x = sorting[*(unsigned int const *)a].id, y = sorting[*(unsigned int const *)b].id ;
+  return x < y ? -1 : x > y ;
+}
+
+ /* The initramfs is its own parent, but not its own sibling. */
+
+static unsigned int lies_on (s4_mount const *m)
+{
+  return m->parent == m->id ? 0 : m->parent ;
+}
+
+static int compare_place (void const *a, void const *b)
+{
+  s4_mount const *x = sorting + *(unsigned int const *)a, *y = sorting + *(unsigned int const *)b ;
+  unsigned int px = lies_on(x), py = lies_on(y) ;
+  return px < py ? -1 : px > py ? 1 : strcmp(x->dir, y->dir) ;
+}
+
+int s4_tree_make (s4_tree *t, s4_mounts const *ms)
+{
+  *t = (s4_tree){ .ms = ms, .parent = s4_numbers(ms->n), .by_id = s4_numbers(ms->n), .by_place = s4_numbers(ms->n),
+    .root = S4_NONE } ;
+  if (!t->parent || !t->by_id || !t->by_place)
+  {
+    s4_tree_free(t) ;
+    return 0 ;
+  }
+  sorting = ms->m ;
+  if (ms->n)
+  {
+    qsort(t->by_id, ms->n, sizeof(unsigned int), &compare_id) ;
+    qsort(t->by_place, ms->n, sizeof(unsigned int), &compare_place) ;
+  }
+  for (unsigned int i = 0 ; i < ms->n ; i++)
+  {
+    t->parent[i] = s4_tree_find(t, ms->m[i].parent) ;
+    if (t->parent[i] == i) t->parent[i] = S4_NONE ;
+    if (t->parent[i] == S4_NONE && !strcmp(ms->m[i].dir, "/")) t->root = i ;
+  }
+  return 1 ;
+}
+
+void s4_tree_free (s4_tree *t)
+{
+  free(t->parent) ;
+  free(t->by_id) ;
+  free(t->by_place) ;
+  t->parent = t->by_id = t->by_place = 0 ;
+}
+
+unsigned int s4_tree_find (s4_tree const *t, unsigned int id)
+{
+  unsigned int low = 0, high = t->ms->n ;
+  while (low < high)
+  {
+    unsigned int mid = low + (high - low) / 2 ;
+    unsigned int x = t->ms->m[t->by_id[mid]].id ;
+    if (x == id) return t->by_id[mid] ;
+    if (x < id) low = mid + 1 ; else high = mid ;
+  }
+  return S4_NONE ;
+}
+
+unsigned int s4_tree_on (s4_tree const *t, unsigned int parent, char const *dir, size_t len)
+{
+  unsigned int low = 0, high = t->ms->n ;
+  while (low < high)
+  {
+    unsigned int mid = low + (high - low) / 2 ;
+    s4_mount const *m = t->ms->m + t->by_place[mid] ;
+    int r = lies_on(m) < parent ? -1 : lies_on(m) > parent ? 1 : strncmp(m->dir, dir, len) ;
+    if (!r && m->dir[len]) r = 1 ;
+    if (!r) return t->by_place[mid] ;
+    if (r < 0) low = mid + 1 ; else high = mid ;
+  }
+  return S4_NONE ;
+}
+
+ /* How long the next prefix of path is: one component more. */
+
+static size_t longer (char const *path, size_t len)
+{
+  for (len++ ; path[len] && path[len] != '/' ; len++) ;
+  return len ;
+}
+
+unsigned int s4_tree_hider (s4_tree const *t, unsigned int i, size_t *len)
+{
+  s4_mount const *m = t->ms->m + i ;
+  size_t all = strlen(m->dir) ;
+  if (!*len) *len = t->parent[i] == S4_NONE ? 1 : strlen(t->ms->m[t->parent[i]].dir) ;
+  while (*len < all)
+  {
+    unsigned int j = s4_tree_on(t, m->parent, m->dir, *len) ;
+    *len = longer(m->dir, *len) ;
+    if (j != S4_NONE && j != i) return j ;
+  }
+  return S4_NONE ;
+}
+
+ /* As the kernel walks: of the mounts on the current one the first that the path comes to. */
+
+unsigned int s4_tree_holding (s4_tree const *t, char const *path)
+{
+  unsigned int at = path[0] == '/' ? t->root : S4_NONE ;
+  size_t len = 1 ;
+  for (unsigned int steps = 0 ; at != S4_NONE && steps < t->ms->n ; )
+  {
+    unsigned int next = s4_tree_on(t, t->ms->m[at].id, path, len) ;
+    if (next != S4_NONE && next != at)
+    {
+      at = next ;
+      steps++ ;
+    }
+    else if (path[len]) len = longer(path, len) ;
+    else break ;
+  }
+  return at ;
+}

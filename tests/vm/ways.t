@@ -1,0 +1,47 @@
+#!/bin/bash
+# Busy disks that are hard to reach: one of which a socket is bound elsewhere, one that another mount lies over, one
+# that is mounted below a FUSE file system whose daemon, spared, has stopped.
+. "$(dirname "$0")/lib.sh"
+
+vm_test fuse
+vm_test_stage4
+for i in a b c ; do image_ext4 "$work/$i.img" 16M ; done
+
+VM_TIME=90 VM_APPEND=quiet guest "$work/a.img" "$work/b.img" "$work/c.img" <<'END'
+mkdir /a /b /fuse
+for i in load fusehang ; do ln -s $i /bin/@$i ; done
+mount -t ext4 /dev/vda /a
+sock /a/sock
+touch /sock
+mount --bind /a/sock /sock
+@load writer /a/busy &
+mount -t ext4 /dev/vdb /b
+echo data >/b/file
+mount -t tmpfs cover /b
+@load writer /b/busy &
+mkfifo /fifo
+@fusehang /fuse >/fifo &
+daemon=$!
+read -r ready </fifo
+mount -t ext4 /dev/vdc /fuse/dir
+@load writer /fuse/dir/busy &
+sleep 1
+kill -STOP $daemon
+echo "=== request"
+exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s stage4-hook ' env' '' stage4-freeze -t 2s stage4-hpr -t 1s
+END
+
+ok "the disk that only has a writer is named" console_has "$console" 'left: /a \(ext4 on /dev/vda, writable\), held by [0-9]* @load'
+ok "what is covered is made read-only" console_has "$console" 'made read-only /b \(ext4 on /dev/vdb\)'
+ok "FUSE is not forced: a disk would go out of sight" not console_has "$console" 'forcing|detached'
+ok "the disk below it is still named" console_has "$console" 'left: /fuse/dir \(ext4 on /dev/vdc, writable\)'
+ok "the time was up" console_has "$console" '^\?=99'
+ok "the two others are frozen" console_has "$console" 'froze 2 of 2 writable file systems'
+ok "the machine reset itself" console_has "$console" 'reboot: Restarting system'
+ok "in time" test "$(($(console_time "$console" 'reboot: Restarting') - $(console_time "$console" '^=== request')))" -lt 15000
+for i in a b c ; do
+  ok "disk $i is clean" image_clean "$work/$i.img"
+  ok "disk $i: fsck is silent" image_fsck "$work/$i.img"
+done
+ok "no panic, no kernel bug" console_no_panic "$console"
+done_testing
