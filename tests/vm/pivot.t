@@ -5,6 +5,7 @@
 vm_test fuse
 vm_test_stage4
 
+# shellcheck disable=SC2016   # that's for the guest's shell
 prepare='
 mkdir /mnt/disk /mnt/fuse /mnt/over /mnt/over/sub
 mount -t tmpfs -o mode=755 run /run
