@@ -114,6 +114,14 @@ enum s4_fdkind_e { S4_FD_CLOSED, S4_FD_KMSG, S4_FD_FILE, S4_FD_STREAM } ;   /* a
 extern enum s4_fdkind_e s4_fd_kind (int fd) ;
 
 
+ /* letgo.c: files that may lie on a file system that hangs, where even close(2) does; about a second at most */
+
+extern void s4_replace_fd (int new, int fd) ;    /* dup2(new, fd) */
+extern void s4_give_up_fd (int fd) ;             /* it becomes the kernel log, or /dev/null */
+ /* closes all but 0-2 and keep (-1: none), and replaces what hangs of 0-2; before any child is started */
+extern void s4_shed_fds (int keep) ;
+
+
  /* chain.c: what this process knows of the chain it is a step of (doc/index.html, Environment) */
 
 enum s4_action_e { S4_NOACTION, S4_REBOOT, S4_POWEROFF, S4_HALT, S4_KEXEC, S4_RETURN } ;
@@ -645,11 +653,10 @@ extern int s4_make_path (char const *path) ;
 
 
  /*
-   fit.c: what begin does to its process; output: c console, K kernel log, o as it is; lock: an fd to leave
-   open, or -1
+   fit.c: what begin does to its process, besides s4_shed_fds(); output: c console, K kernel log, o as it is
  */
 
-extern void s4_become_fit (char output, int lock) ;
+extern void s4_become_fit (char output) ;
 
 
  /* rootfs.c: pivot from an initramfs */

@@ -144,7 +144,8 @@ static int open_output (char const *file)
   int fd = open(file, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) ;
   if (fd == -1) return 0 ;
   ndelay_off(fd) ;
-  if (dup2(fd, 1) == -1 || dup2(fd, 2) == -1) return 0 ;
+  s4_replace_fd(fd, 1) ;
+  s4_replace_fd(fd, 2) ;
   if (fd > 2) fd_close(fd) ;
   return 1 ;
 }
@@ -155,7 +156,7 @@ static void redirect (char output)
   if (null == -1) s4_warnsys("unable to open /dev/null") ;
   else if (null)
   {
-    dup2(null, 0) ;
+    s4_replace_fd(null, 0) ;
     fd_close(null) ;
   }
   else uncoe(null) ;
@@ -170,7 +171,7 @@ static void redirect (char output)
   try(open_output("/dev/kmsg"), "open /dev/kmsg") ;
 }
 
-void s4_become_fit (char output, int lock)
+void s4_become_fit (char output)
 {
   umask(022) ;
   try(!chdir("/"), "enter /") ;
@@ -181,5 +182,4 @@ void s4_become_fit (char output, int lock)
   raise_limits() ;
   if (!s4.container) prepare_kernel() ;
   redirect(output) ;
-  s4_close_all_but(s4.watchdog, lock) ;
 }

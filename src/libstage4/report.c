@@ -130,7 +130,8 @@ static enum outcome_e write_stream (int fd, char const *s, size_t n, s4_ms patie
 
  /*
    A file can lie on a frozen or dead file system, where write(2) sleeps without hearing signals: left to a
-   child. When that takes too long the file is given up at once, so that no later line overtakes this one.
+   child. When that takes too long the file is given up at once, so that no later line overtakes this one. The
+   child is not killed: it could hang again in its end, where its mark can't be seen any more.
  */
 
 static enum outcome_e write_file (int fd, char const *s, size_t n, s4_ms patience)
@@ -140,9 +141,8 @@ static enum outcome_e write_file (int fd, char const *s, size_t n, s4_ms patienc
   pid_t pid = s4_fork_worker(fd, 0) ;
   if (pid == -1) return LOST ;
   if (!pid) _exit(allwrite(fd, s, n) != n) ;
-  if (s4_wait(pid, limit, &wstat)) return !WIFEXITED(wstat) ? LOST : WEXITSTATUS(wstat) ? GONE : WRITTEN ;
-  kill(pid, SIGKILL) ;
-  return GONE ;
+  if (!s4_wait(pid, limit, &wstat)) return GONE ;
+  return !WIFEXITED(wstat) ? LOST : WEXITSTATUS(wstat) ? GONE : WRITTEN ;
 }
 
  /* Never blocks, and never says to poll(2) that it can be written to. */
@@ -152,16 +152,13 @@ static enum outcome_e write_kmsg (int fd, char const *s, size_t n)
   return write(fd, s, n) == (ssize_t)n ? WRITTEN : GONE ;
 }
 
- /* The line that was lost goes where all others will. */
+ /* stdout, too, if it hangs with it: a process can't even end with a file that hangs. */
 
-static void give_up_on (int fd, char const *s, size_t n)
+static void give_up (int fd)
 {
-  int new = open("/dev/kmsg", O_WRONLY | O_NOCTTY | O_CLOEXEC) ;
-  if (new == -1) new = open("/dev/null", O_WRONLY | O_CLOEXEC) ;
-  if (new == -1) return ;
-  write_kmsg(new, s, n) ;
-  dup2(new, fd) ;
-  close(new) ;
+  if (s4_fd_kind(fd) == S4_FD_FILE && s4_fd_kind(1) == S4_FD_FILE && s4_mount_id(1) == s4_mount_id(fd))
+    s4_give_up_fd(1) ;
+  s4_give_up_fd(fd) ;
 }
 
 static void emit (int fd, char const *s, size_t n)
@@ -181,7 +178,8 @@ static void emit (int fd, char const *s, size_t n)
   took = s4_now() - start ;
   if (outcome == LOST || took > LINE_PATIENCE) waited += took ;
   if (outcome == WRITTEN || (outcome == LOST && waited < ALL_PATIENCE)) return ;
-  give_up_on(fd, s, n) ;
+  give_up(fd) ;
+  if (s4_fd_kind(fd) == S4_FD_KMSG) write_kmsg(fd, s, n) ;
   waited = 0 ;
 }
 

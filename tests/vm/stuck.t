@@ -49,6 +49,31 @@ ok "stderr: the kernel log gets what was for a FUSE file system that hangs" cons
 ok "stderr: within the budget" test "$(($(console_time "$console" 'reboot: Restarting') - $(console_time "$console" '^=== request')))" -lt 10000
 judge stderr
 
+# Closing a file flushes it, and waits for that: so does the end of every process that has it.
+image_ext4 "$work/disk.img" 32M
+VM_TIME=60 guest "$work/disk.img" <<'END'
+mkdir /mnt/disk /mnt/fuse
+mount -t ext4 /dev/vda /mnt/disk
+echo on >/proc/sys/kernel/printk_devkmsg
+mkfifo /fifo
+ln -s fusehang /bin/@fusehang
+@fusehang /mnt/fuse >/fifo &
+daemon=$!
+read -r ready </fifo
+exec 3>>/mnt/fuse/file
+exec 4>>/mnt/fuse/file
+check "it takes what is written" sh -c 'echo x >&3'
+kill -STOP $daemon
+echo 8 >/proc/sys/kernel/printk
+echo "=== request"
+exec stage4-begin -o -A reboot -t 20s stage4-nuke stage4-hook ' true' '' stage4-umountall -t 2s stage4-freeze stage4-hpr >&3 2>&3
+END
+guest_says "it takes what is written"
+ok "closing: the line is walked as always" not console_has "$console" 'takes too long'
+ok "closing: hooks end" not console_has "$console" 'is not done after'
+ok "closing: within ten seconds" test "$(($(console_time "$console" 'reboot: Restarting') - $(console_time "$console" '^=== request')))" -lt 10000
+judge closing
+
 # The clock runs when nobody else does: ten minutes pass at once.
 image_ext4 "$work/disk.img" 32M
 VM_TIME=60 VM_CPUS=1 VM_ACCEL=tcg,thread=single VM_QEMU='-icount shift=0,sleep=off' guest "$work/disk.img" <<'END'
