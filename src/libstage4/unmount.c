@@ -411,12 +411,12 @@ static int run_force (unsigned int k, void *data)
 
  /*
    A disk that is mounted on what is forced or detached goes out of sight with it (the kernel lets a forced FUSE
-   forget its names), still writable if it is busy. Unless it is in sight elsewhere.
+   forget its names), still writable if it is busy. Unless it is in sight elsewhere, or the host's.
  */
 
 static int would_be_lost (s4_storage const *st, unsigned int i)
 {
-  return st->lossy[i] && st->reach[st->first[st->sb[i]]] & S4_REACH_REMOTE ;
+  return !s4.container && st->lossy[i] && st->reach[st->first[st->sb[i]]] & S4_REACH_REMOTE ;
 }
 
 static void find_carriers (struct force *f)

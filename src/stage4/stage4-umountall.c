@@ -198,12 +198,19 @@ static int umountall (s4_unmount *u, struct paths const *p)
 
  /* --- -n --- */
 
+ /* And it is not known that it is one. */
+
 static int may_be_layer (s4_unmount const *u, unsigned int i)
 {
   s4_edge const *e = genalloc_s(s4_edge, &u->st.edges) ;
-  for (size_t k = genalloc_len(s4_edge, &u->st.edges) ; k-- ; )
-    if (e[k].kind == S4_EDGE_MAYBE && e[k].then == i && e[k].first == u->plan.because[i]) return 1 ;
-  return 0 ;
+  int maybe = 0 ;
+  for (size_t k = 0 ; k < genalloc_len(s4_edge, &u->st.edges) ; k++)
+  {
+    if (e[k].then != i || e[k].first != u->plan.because[i]) continue ;
+    if (e[k].kind != S4_EDGE_MAYBE) return 0 ;
+    maybe = 1 ;
+  }
+  return maybe ;
 }
 
 static void show_stay (s4_unmount const *u, struct paths const *p, unsigned int i)

@@ -1,13 +1,17 @@
 #!/bin/bash
-# Overlays whose upper layer is on a disk: a busy one; one that is the root of a live system, that stays, and that is left.
+# Overlays whose upper layer is on a disk: a busy one, with the lower one in a file on another disk; one that is the root
+# of a live system, that stays, and that is left.
 . "$(dirname "$0")/lib.sh"
 
-vm_test overlay
+vm_test overlay loop
 vm_test_stage4
 
+mkdir -p "$work"/{lower,store}
+image_ext4 "$work/store/file" 8M "$work/lower"
 boot () {
   image_ext4 "$work/disk.img" 64M
-  VM_TIME=60 VM_APPEND=quiet guest "$work/disk.img"
+  image_ext4 "$work/store.img" 16M "$work/store"
+  VM_TIME=60 VM_APPEND=quiet guest "$work/disk.img" "$work/store.img"
 }
 clean () {
   ok "$1: the machine reset itself" console_has "$console" 'reboot: Restarting system'
@@ -33,21 +37,30 @@ mount --move . /
 '
 
 boot <<'END'
-mkdir /mnt/disk /mnt/ov
+mkdir /mnt/disk /mnt/store /mnt/lower /mnt/ov
 mount -t ext4 /dev/vda /mnt/disk
-mkdir /mnt/disk/upper /mnt/disk/work /lower
-mount -t overlay -o lowerdir=/lower,upperdir=/mnt/disk/upper,workdir=/mnt/disk/work over /mnt/ov
+mount -t ext4 /dev/vdb /mnt/store
+mount -t ext4 -o loop /mnt/store/file /mnt/lower
+mkdir /mnt/disk/upper /mnt/disk/work
+mount -t overlay -o lowerdir=/mnt/lower,upperdir=/mnt/disk/upper,workdir=/mnt/disk/work over /mnt/ov
 ln -s load /bin/@load
 @load writer /mnt/ov/busy &
 sleep 1
 stage4-umountall -n
+stage4-umountall -n -k /mnt/ov
+stage4-freeze -n
 exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 3s stage4-hook ' cat' ' /proc/self/mountinfo' '' \
   stage4-freeze stage4-hpr
 END
-ok "busy: the overlay goes first" test "$(sed -n 's/^ *[0-9]* unmount \(.*\): .*/\1/p' "$console" | tr '\n' ' ')" = "/mnt/ov /mnt/disk "
+ok "busy: the overlay goes first" test "$(sed -n 's/^ *[0-9]* unmount \(.*\): .*/\1/p' "$console" | tr '\n' ' ')" = "/mnt/ov /mnt/lower /mnt/store /mnt/disk "
+ok "busy: if it is kept, so are its layers" test "$(grep -c 'leave /mnt/[a-z]*: carries /mnt/[a-z]*$' "$console")" = 3
+ok "busy: it is no overlay that is frozen, and a file before the disk it is on" \
+  test "$(sed -n 's/^ *[0-9]* freeze \(.*\): .*/\1/p' "$console" | tr '\n' ' ')" = "/mnt/lower /mnt/store /mnt/disk "
 ok "busy: its holder is named" console_has "$console" 'left: /mnt/ov \(overlay on over, writable\), held by [0-9]* @load'
 ok "busy: the layer is still in sight" console_has "$console" '/ /mnt/disk '
-ok "busy: nothing that is no layer is frozen" not console_has "$console" 'froze /mnt/ov'
+ok "busy: what lies below a loop device is frozen" console_has "$console" 'froze 1 of 1'
+ok "busy: the other disk is clean" image_clean "$work/store.img"
+ok "busy: the other disk: fsck is silent" image_fsck "$work/store.img"
 clean busy
 
 { echo "$live" ; cat ; } <<'END' | boot
