@@ -165,6 +165,20 @@ end
 exec stage4-hpr -n -A poweroff
 END
 
+box "/proc shows another pid namespace" 'exit 0' <<'END'
+# as in a container's root that was entered from outside: there is no self in it
+mkdir /inner
+unshare -p -f sh -c 'mount -t proc proc /inner && echo ready >/ready ; sleep 1000' &
+await test -e /ready
+mount --move /inner /proc
+ok "it is somebody else's" not test -e /proc/self
+run stage4-freeze -f
+said 'a container'
+run stage4-nuke -f -n
+ok "those of this one are seen ($!)" grep -q "^end $! " /out
+end
+END
+
 box "a plan, in a block" <<'END'
 cat >/next <<'X'
 . /t/lib.sh
