@@ -86,6 +86,8 @@ enum s4_level_e { S4_FATAL, S4_WARNING, S4_INFO, S4_VERBOSE, S4_TRACE } ;
 
  /* err: errno to add, or 0 */
 extern void s4_report (enum s4_level_e, int err, char const *const *s, size_t n) ;
+ /* "fatal: unable to what arg: errno's text"; 0, for functions that fail so */
+extern int s4_unable (char const *what, char const *arg) ;
  /* a line of -n, on stdout */
 extern void s4_plan (char const *const *s, size_t n) ;
  /* pure: the line; s[0..clean-1] taken as they are */
@@ -227,8 +229,16 @@ extern void s4_walk_on (char const *const *next) gccattr_noreturn ;
 extern int s4_walk (char const *const *argv, s4_ms timeout) ;
  /* does this word name a program of the toolkit? pure */
 extern int s4_is_ours (char const *word) ;
- /* 1 and its path if executing it would find a file it may execute */
+
+
+ /* searchpath.c: $PATH */
+
+ /* 1 and the path of the file that executing word would find, in the next program's $PATH; 0 with errno */
 extern int s4_find_program (char const *word, stralloc *path) ;
+ /* pure: $PATH for "before": what of it begins with / below root, then path as it is */
+extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;
+ /* pure: $PATH for "after": what was below root; path if that is nothing */
+extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;
 
 
  /* child.c: children, which s4_wait() knows; all begin with no fds but 0-2 and keep (-1: none), and no watchdog */
@@ -378,6 +388,16 @@ extern unsigned int s4_victims_name (genalloc const *victims, char const *what) 
 extern int s4_victims_wait (genalloc const *victims, s4_ms until, s4_ms *next_report) ;
 
 
+ /* fields.c: lines of fields with a space between them; pure */
+
+ /* decodes \ooo in place, once; returns the new length */
+extern size_t s4_unoctal (char *, size_t) ;
+ /* cuts the next field off, which may be empty; null at the end of the line */
+extern char *s4_field (char **line) ;
+ /* the same, decoded */
+extern char *s4_field_name (char **line) ;
+
+
  /* mountinfo.c: /proc/self/mountinfo (proc(5)); fstype.c */
 
 typedef struct s4_mount_s s4_mount ;
@@ -405,8 +425,6 @@ struct s4_mounts_s
 } ;
 #define S4_MOUNTS_ZERO { .text = STRALLOC_ZERO, .m = 0, .n = 0 }
 
- /* decodes \ooo in place, once; returns the new length; pure */
-extern size_t s4_unoctal (char *, size_t) ;
  /* pure; lines that make no sense are left out; 0: no memory */
 extern int s4_mountinfo_parse (stralloc *text, genalloc *mounts) ;
  /* this process's mountinfo, read whole; replaces what was there */
@@ -858,10 +876,5 @@ extern enum s4_exectype_e s4_exec_interpreter (char const *head, size_t len, cha
  */
 #define S4_NOBODY_KNOWS ((unsigned int)-1)
 extern int s4_ramfs_check (char const *dir, char const *prog, s4_ms timeout, stralloc *why, unsigned int *stale) ;
-
- /* pure: $PATH for "before": root's first, then path */
-extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;
- /* pure: $PATH for "after": what was below root */
-extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;
 
 #endif

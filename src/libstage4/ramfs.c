@@ -135,38 +135,3 @@ int s4_ramfs_check (char const *dir, char const *prog, s4_ms timeout, stralloc *
   }
   return stralloc_catb(why, answer.s, len + 1) && !len ;
 }
-
-static int add_dir (stralloc *out, char const *prefix, char const *dir, size_t len)
-{
-  return (!out->len || stralloc_append(out, ':')) && stralloc_cats(out, prefix) && stralloc_catb(out, dir, len) ;
-}
-
-int s4_path_inside (stralloc *out, char const *path, char const *root)
-{
-  char const *s = path ;
-  out->len = 0 ;
-  for (;;)
-  {
-    size_t len = strcspn(s, ":") ;
-    if (*s == '/' && !add_dir(out, root, s, len)) return 0 ;
-    if (!s[len]) break ;
-    s += len + 1 ;
-  }
-  return add_dir(out, "", path, strlen(path)) && stralloc_0(out) ;
-}
-
-int s4_path_pivoted (stralloc *out, char const *path, char const *root)
-{
-  size_t rootlen = strlen(root) ;
-  char const *s = path ;
-  out->len = 0 ;
-  for (;;)
-  {
-    size_t len = strcspn(s, ":") ;
-    if (len > rootlen && !strncmp(s, root, rootlen) && s[rootlen] == '/'
-     && !add_dir(out, "", s + rootlen, len - rootlen)) return 0 ;
-    if (!s[len]) break ;
-    s += len + 1 ;
-  }
-  return (out->len || stralloc_cats(out, path)) && stralloc_0(out) ;
-}

@@ -208,6 +208,12 @@ void s4_report (enum s4_level_e level, int err, char const *const *s, size_t n)
   errno = e ;
 }
 
+int s4_unable (char const *what, char const *arg)
+{
+  s4_fatalsys("unable to ", what, arg) ;
+  return 0 ;
+}
+
 void s4_plan (char const *const *s, size_t n)
 {
   char buf[S4_LINE_MAX] ;
