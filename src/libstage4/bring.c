@@ -87,18 +87,22 @@ void s4_bring (genalloc const *kept, char const *const *paths, unsigned int n)
     if (t[k].state != S4_FINISHED) s4_warn("gave up moving ", paths[k], " after ", S4_MS(t[k].ended - t[k].began)) ;
 }
 
-static void reopen (int fd)
+ /* Never closed while it is the file: that may hang. What is put in its place can be closed. */
+
+static void let_go (int fd)
 {
-  int new = fd ? open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1 ;
+  int const output = fd == 1 || fd == 2 ;
+  int new = output ? open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1 ;
   if (new >= 0) ndelay_off(new) ;
-  else new = open("/dev/null", (fd ? O_WRONLY : O_RDONLY) | O_CLOEXEC) ;
-  if (new == -1) close(fd) ;
-  else if (new != fd)
+  else new = open("/dev/null", (output ? O_WRONLY : O_RDONLY) | O_CLOEXEC) ;
+  if (new == -1)
   {
-    dup2(new, fd) ;
-    close(new) ;
+    s4_warnsys("unable to put /dev/null in the place of fd ", S4_NUM(fd)) ;
+    return ;
   }
-  else uncoe(fd) ;
+  s4_replace_fd(new, fd) ;
+  close(new) ;
+  if (fd > 2) close(fd) ;
 }
 
 void s4_release_fds (char const *old)
@@ -121,8 +125,7 @@ void s4_release_fds (char const *old)
     id = s4_mount_id((int)fd) ;
     i = id > 0 ? s4_mounts_find(&ms, (unsigned int)id) : -1 ;
     if (i == -1 || !s4_lies_below(ms.m[i].dir, old)) continue ;
-    if (fd < 3) reopen((int)fd) ;
-    else close((int)fd) ;
+    let_go((int)fd) ;
     s4_verbose("let go of fd ", S4_NUM(fd)) ;
   }
   closedir(dir) ;

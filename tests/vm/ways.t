@@ -1,14 +1,14 @@
 #!/bin/bash
 # Busy disks that are hard to reach: one of which a socket is bound elsewhere, one that another mount lies over, one
-# that is mounted below a FUSE file system whose daemon, spared, has stopped.
+# that is mounted below a FUSE file system whose daemon, spared, has stopped, one of which only a file is mounted.
 . "$(dirname "$0")/lib.sh"
 
 vm_test fuse
 vm_test_stage4
-for i in a b c ; do image_ext4 "$work/$i.img" 16M ; done
+for i in a b c d ; do image_ext4 "$work/$i.img" 16M ; done
 
-VM_TIME=90 VM_APPEND=quiet guest "$work/a.img" "$work/b.img" "$work/c.img" <<'END'
-mkdir /a /b /fuse
+VM_TIME=90 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
+mkdir /a /b /d /fuse
 for i in load fusehang ; do ln -s $i /bin/@$i ; done
 mount -t ext4 /dev/vda /a
 sock /a/sock
@@ -19,6 +19,11 @@ mount -t ext4 /dev/vdb /b
 echo data >/b/file
 mount -t tmpfs cover /b
 @load writer /b/busy &
+mount -t ext4 /dev/vdd /d
+touch /d/file /file
+mount --bind /d/file /file
+umount /d
+@load writer /file &
 mkfifo /fifo
 @fusehang /fuse >/fifo &
 daemon=$!
@@ -36,10 +41,11 @@ ok "what is covered is made read-only" console_has "$console" 'made read-only /b
 ok "FUSE is not forced: a disk would go out of sight" not console_has "$console" 'forcing|detached'
 ok "the disk below it is still named" console_has "$console" 'left: /fuse/dir \(ext4 on /dev/vdc, writable\)'
 ok "the time was up" console_has "$console" '^\?=99'
-ok "the two others are frozen" console_has "$console" 'froze 2 of 2 writable file systems'
+ok "by way of a file" console_has "$console" 'froze /file \(ext4 on /dev/vdd\)'
+ok "all others are frozen, too" console_has "$console" 'froze 3 of 3 writable file systems'
 ok "the machine reset itself" console_has "$console" 'reboot: Restarting system'
 ok "in time" test "$(($(console_time "$console" 'reboot: Restarting') - $(console_time "$console" '^=== request')))" -lt 15000
-for i in a b c ; do
+for i in a b c d ; do
   ok "disk $i is clean" image_clean "$work/$i.img"
   ok "disk $i: fsck is silent" image_fsck "$work/$i.img"
 done
