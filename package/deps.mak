@@ -6,7 +6,7 @@ src/libstage4/budget.o: src/libstage4/budget.c src/include-local/stage4.h
 src/libstage4/chain.o: src/libstage4/chain.c src/include-local/stage4.h
 src/libstage4/child.o: src/libstage4/child.c src/include-local/stage4.h
 src/libstage4/elf.o: src/libstage4/elf.c src/include-local/stage4.h
-src/libstage4/fdkind.o: src/libstage4/fdkind.c src/include-local/stage4.h
+src/libstage4/fdkind.o: src/libstage4/fdkind.c src/include-local/statx.h src/include-local/stage4.h
 src/libstage4/fields.o: src/libstage4/fields.c src/include-local/stage4.h
 src/libstage4/finish.o: src/libstage4/finish.c src/include-local/stage4.h
 src/libstage4/fit.o: src/libstage4/fit.c src/include-local/stage4.h
@@ -18,7 +18,7 @@ src/libstage4/keep.o: src/libstage4/keep.c src/include-local/stage4.h
 src/libstage4/leftovers.o: src/libstage4/leftovers.c src/include-local/stage4.h
 src/libstage4/letgo.o: src/libstage4/letgo.c src/include-local/stage4.h
 src/libstage4/manifest.o: src/libstage4/manifest.c src/include-local/stage4.h
-src/libstage4/mountid.o: src/libstage4/mountid.c src/include-local/stage4.h
+src/libstage4/mountid.o: src/libstage4/mountid.c src/include-local/statx.h src/include-local/stage4.h
 src/libstage4/mountinfo.o: src/libstage4/mountinfo.c src/include-local/stage4.h
 src/libstage4/mountplan.o: src/libstage4/mountplan.c src/include-local/stage4.h
 src/libstage4/mounttree.o: src/libstage4/mounttree.c src/include-local/stage4.h

@@ -1,11 +1,10 @@
 /* ISC license. */
 
-/*
-  What an open file is, without asking the file system that it lies on: that may hang, and fstat(2) with it.
-  Apart from others because <linux/stat.h> and <sys/stat.h> don't always go together.
-*/
+/* What an open file is, without asking the file system that it lies on: that may hang, and fstat(2) with it. */
 
 #include <skalibs/nonposix.h>
+
+#include "statx.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +12,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <linux/stat.h>
 
 #include <skalibs/types.h>
 
@@ -38,7 +35,7 @@ static int has_name_of_kmsg (int fd)
 static int is_kmsg (int fd)
 {
 #ifdef STATX_TYPE
-  struct statx st ;
+  struct kernel_statx st ;
   if (!syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st))
     return st.stx_rdev_major == KMSG_MAJOR && st.stx_rdev_minor == KMSG_MINOR ;
 #endif

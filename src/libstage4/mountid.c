@@ -4,15 +4,7 @@
 
 #include <skalibs/nonposix.h>
 
- /*
-   Under a name of its own, and before any header of the libc: <sys/stat.h> may have a struct statx too, and
-   musl's had no stx_mnt_id before 1.2.6.
- */
-#define statx kernel_statx
-#define statx_timestamp kernel_statx_timestamp
-#include <linux/stat.h>
-#undef statx
-#undef statx_timestamp
+#include "statx.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@ use base 'TAP::Harness' ;
 sub new
 {
   my ($class, $args) = @_ ;
-  $args->{rules} = { seq => [ { par => '{style,package,lint,unit,fuzz}/**' }, { par => '{cli,ns}/**' }, { seq => '**' } ] } ;
+  $args->{rules} = { seq => [ { par => '{style,package,lint,unit,fuzz,portability}/**' }, { par => '{cli,ns}/**' }, { seq => '**' } ] } ;
   return $class->SUPER::new($args) ;
 }
 
