@@ -47,13 +47,8 @@ static int count_if_unmounting (pid_t pid, void *data)
 {
   unsigned int *n = data ;
   s4_process p ;
-<<<<<<< HEAD
-  *n += pid != getpid() && s4_process_read(pid, &p) && !p.dead
-   && !strncmp(p.comm, S4_UNMOUNTING, strlen(S4_UNMOUNTING)) ;
-=======
   if (pid != getpid() && s4_process_read(pid, &p) && !p.dead)
     *n += !strncmp(p.comm, S4_UNMOUNTING, strlen(S4_UNMOUNTING)) ;
->>>>>>> 50665343d0307f4aaff06cb0b79ed81eceb6f97d
   return 1 ;
 }
 
