@@ -87,7 +87,7 @@ void s4_bring (genalloc const *kept, char const *const *paths, unsigned int n)
     if (t[k].state != S4_FINISHED) s4_warn("gave up moving ", paths[k], " after ", S4_MS(t[k].ended - t[k].began)) ;
 }
 
- /* Never closed while it is the file: that may hang. What is put in its place can be closed. */
+ /* Not closed while it is the file, if there is anything to put in its place: that may hang. */
 
 static void let_go (int fd)
 {
@@ -95,14 +95,12 @@ static void let_go (int fd)
   int new = output ? open("/dev/console", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) : -1 ;
   if (new >= 0) ndelay_off(new) ;
   else new = open("/dev/null", (output ? O_WRONLY : O_RDONLY) | O_CLOEXEC) ;
-  if (new == -1)
+  if (new >= 0)
   {
-    s4_warnsys("unable to put /dev/null in the place of fd ", S4_NUM(fd)) ;
-    return ;
+    s4_replace_fd(new, fd) ;
+    close(new) ;
   }
-  s4_replace_fd(new, fd) ;
-  close(new) ;
-  if (fd > 2) close(fd) ;
+  if (new == -1 || fd > 2) close(fd) ;
 }
 
 void s4_release_fds (char const *old)
