@@ -6,6 +6,8 @@ src/libstage4/budget.o: src/libstage4/budget.c src/include-local/stage4.h
 src/libstage4/chain.o: src/libstage4/chain.c src/include-local/stage4.h
 src/libstage4/child.o: src/libstage4/child.c src/include-local/stage4.h
 src/libstage4/elf.o: src/libstage4/elf.c src/include-local/stage4.h
+src/libstage4/fdkind.o: src/libstage4/fdkind.c src/include-local/stage4.h
+src/libstage4/fields.o: src/libstage4/fields.c src/include-local/stage4.h
 src/libstage4/finish.o: src/libstage4/finish.c src/include-local/stage4.h
 src/libstage4/fit.o: src/libstage4/fit.c src/include-local/stage4.h
 src/libstage4/freeze.o: src/libstage4/freeze.c src/include-local/stage4.h
@@ -14,6 +16,7 @@ src/libstage4/holders.o: src/libstage4/holders.c src/include-local/stage4.h
 src/libstage4/hook.o: src/libstage4/hook.c src/include-local/stage4.h
 src/libstage4/keep.o: src/libstage4/keep.c src/include-local/stage4.h
 src/libstage4/leftovers.o: src/libstage4/leftovers.c src/include-local/stage4.h
+src/libstage4/letgo.o: src/libstage4/letgo.c src/include-local/stage4.h
 src/libstage4/manifest.o: src/libstage4/manifest.c src/include-local/stage4.h
 src/libstage4/mountid.o: src/libstage4/mountid.c src/include-local/stage4.h
 src/libstage4/mountinfo.o: src/libstage4/mountinfo.c src/include-local/stage4.h
@@ -29,6 +32,8 @@ src/libstage4/ramfill.o: src/libstage4/ramfill.c src/include-local/stage4.h
 src/libstage4/ramfs.o: src/libstage4/ramfs.c src/include-local/stage4.h
 src/libstage4/reboot.o: src/libstage4/reboot.c src/include-local/stage4.h
 src/libstage4/report.o: src/libstage4/report.c src/include-local/stage4.h
+src/libstage4/rootfs.o: src/libstage4/rootfs.c src/include-local/stage4.h
+src/libstage4/searchpath.o: src/libstage4/searchpath.c src/include-local/stage4.h
 src/libstage4/spare.o: src/libstage4/spare.c src/include-local/stage4.h
 src/libstage4/step.o: src/libstage4/step.c src/include-local/stage4.h
 src/libstage4/storage.o: src/libstage4/storage.c src/include-local/stage4.h
@@ -57,7 +62,9 @@ src/tests/test-budget.o: src/tests/test-budget.c src/include-local/stage4.h src/
 src/tests/test-chain.o: src/tests/test-chain.c src/include-local/stage4.h src/tests/tap.h src/include-local/programs.h
 src/tests/test-child.o: src/tests/test-child.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-elf.o: src/tests/test-elf.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-fdkind.o: src/tests/test-fdkind.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-fstype.o: src/tests/test-fstype.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-letgo.o: src/tests/test-letgo.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-line.o: src/tests/test-line.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-manifest.o: src/tests/test-manifest.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-mountinfo.o: src/tests/test-mountinfo.c src/include-local/stage4.h src/tests/tap.h
@@ -69,7 +76,7 @@ src/tests/test-swaps.o: src/tests/test-swaps.c src/include-local/stage4.h src/te
 src/tests/test-time.o: src/tests/test-time.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-worker.o: src/tests/test-worker.c src/include-local/stage4.h src/tests/tap.h
 
-libstage4.a.xyzzy: src/libstage4/blockdev.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/leftovers.o src/libstage4/manifest.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/mounttree.o src/libstage4/newfs.o src/libstage4/overlay.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/storage.o src/libstage4/superblock.o src/libstage4/superblocks.o src/libstage4/swaps.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/worker.o
+libstage4.a.xyzzy: src/libstage4/blockdev.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/fdkind.o src/libstage4/fields.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/leftovers.o src/libstage4/letgo.o src/libstage4/manifest.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/mounttree.o src/libstage4/newfs.o src/libstage4/overlay.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/rootfs.o src/libstage4/searchpath.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/storage.o src/libstage4/superblock.o src/libstage4/superblocks.o src/libstage4/swaps.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/worker.o
 INTERNAL_LIBS := libstage4.a.xyzzy
 
 stage4: src/multicall/stage4.o ${MULTICALL_OBJS} libstage4.a.xyzzy -ls6 -lexecline -lskarnet
@@ -106,8 +113,12 @@ test-child: src/tests/test-child.o libstage4.a.xyzzy -lexecline -lskarnet
 test-child: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-elf: src/tests/test-elf.o libstage4.a.xyzzy -lexecline -lskarnet
 test-elf: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-fdkind: src/tests/test-fdkind.o libstage4.a.xyzzy -lexecline -lskarnet
+test-fdkind: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-fstype: src/tests/test-fstype.o libstage4.a.xyzzy -lexecline -lskarnet
 test-fstype: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-letgo: src/tests/test-letgo.o libstage4.a.xyzzy -lexecline -lskarnet
+test-letgo: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-line: src/tests/test-line.o libstage4.a.xyzzy -lexecline -lskarnet
 test-line: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-manifest: src/tests/test-manifest.o libstage4.a.xyzzy -lexecline -lskarnet

@@ -86,6 +86,8 @@ enum s4_level_e { S4_FATAL, S4_WARNING, S4_INFO, S4_VERBOSE, S4_TRACE } ;
 
  /* err: errno to add, or 0 */
 extern void s4_report (enum s4_level_e, int err, char const *const *s, size_t n) ;
+ /* "fatal: unable to what arg: errno's text"; 0, for functions that fail so */
+extern int s4_unable (char const *what, char const *arg) ;
  /* a line of -n, on stdout */
 extern void s4_plan (char const *const *s, size_t n) ;
  /* pure: the line; s[0..clean-1] taken as they are */
@@ -106,6 +108,20 @@ extern size_t s4_line (char *buf, char const *const *s, size_t n, size_t clean) 
 #define S4_NUMFMT 24
 extern char const *s4_num_fmt (char *buf, int64_t n) ;   /* into buf[S4_NUMFMT]; returns buf */
 #define S4_NUM(n) s4_num_fmt((char [S4_NUMFMT]){ 0 }, (n))
+
+
+ /* fdkind.c: what a file is, without asking the file system that it lies on, which may hang */
+
+enum s4_fdkind_e { S4_FD_CLOSED, S4_FD_KMSG, S4_FD_FILE, S4_FD_STREAM } ;   /* a stream: pipe, socket, terminal ... */
+extern enum s4_fdkind_e s4_fd_kind (int fd) ;
+
+
+ /* letgo.c: files that may lie on a file system that hangs, where even close(2) does; about a second at most */
+
+extern void s4_replace_fd (int new, int fd) ;    /* dup2(new, fd) */
+extern void s4_give_up_fd (int fd) ;             /* it becomes the kernel log, or /dev/null */
+ /* closes all but 0-2 and keep (-1: none), and replaces what hangs of 0-2; before any child is started */
+extern void s4_shed_fds (int keep) ;
 
 
  /* chain.c: what this process knows of the chain it is a step of (doc/index.html, Environment) */
@@ -213,14 +229,37 @@ extern void s4_walk_on (char const *const *next) gccattr_noreturn ;
 extern int s4_walk (char const *const *argv, s4_ms timeout) ;
  /* does this word name a program of the toolkit? pure */
 extern int s4_is_ours (char const *word) ;
- /* 1 and its path if executing it would find a file it may execute */
+
+
+ /* searchpath.c: $PATH */
+
+ /* 1 and the path of the file that executing word would find, in the next program's $PATH; 0 with errno */
 extern int s4_find_program (char const *word, stralloc *path) ;
+ /* pure: $PATH for "before": what of it begins with / below root, then path as it is */
+extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;
+ /* pure: $PATH for "after": what was below root; path if that is nothing */
+extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;
 
 
- /* child.c: children that begin clean: default signals, OOM score, file limit, no fds but 0-2 and keep */
+ /* child.c: children, which s4_wait() knows; all begin with no fds but 0-2 and keep (-1: none), and no watchdog */
 
-extern void s4_close_all_but (int a, int b) ;               /* and 0-2; -1: none */
-extern pid_t s4_fork (int keep, int oom) ;                  /* like fork(); keep: an fd, or -1 */
+ /*
+   Like fork(2). A worker does a part of this program's job: whoever kills all spares it (its command line begins
+   with '@'), it is killed when its parent ends, it keeps what signals do, and limits, and has this OOM score.
+ */
+extern pid_t s4_fork_worker (int keep, int oom) ;
+
+ /*
+   Like fork(2), to execute a foreign program: in a session of its own, with default signals, none of them
+   blocked, OOM score 0, and 1024 open files at most, which it may raise.
+ */
+extern pid_t s4_fork_program (int keep) ;
+
+ /* Like fork(2), to execute steps of the chain under another pid: they keep all that stage4-begin has set. */
+extern pid_t s4_fork_step (int keep) ;
+
+ /* all but 0-2, a, b (-1: none), and the procfs of s4_proc() */
+extern void s4_close_all_but (int a, int b) ;
  /* -1 where there are none: callers then poll every S4_TICK */
 extern int s4_pidfd (pid_t) ;
 extern int s4_pidfd_kill (int pidfd, pid_t, int sig) ;
@@ -307,7 +346,9 @@ extern int s4_proc_write (char const *name, char const *value) ;
  /* pure; a line of /proc/PID/stat (proc(5)) */
 extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
 extern int s4_process_read (pid_t, s4_process *) ;
- /* f for each pid; ends with f's 0 or readdir's end (1); -1 */
+ /* appends pid_t from a file of it like PID/task/PID/children; 0: there is none (CONFIG_PROC_CHILDREN) */
+extern int s4_proc_children (char const *name, genalloc *pids) ;
+ /* f for each pid, but for most kernel threads; 1, or 0 if f said so, which ends it; -1 */
 extern int s4_processes (int (*f) (pid_t, void *), void *data) ;
  /* 1 outside of the initial pid namespace */
 extern int s4_in_container (void) ;
@@ -333,6 +374,11 @@ extern int s4_victims_find (genalloc *victims, s4_victim_func *wanted, void *dat
 extern void s4_victims_forget (genalloc *victims) ;
 extern void s4_victims_look (genalloc *victims) ;           /* who is spared by what he is */
 extern void s4_victims_drop_spared (genalloc *victims) ;
+ /*
+   On: this process runs before all ordinary ones of its CPU, so that nobody forks, or cleans up, while others are
+   still to be seen and signalled. Without effect where that isn't permitted.
+ */
+extern void s4_run_first (int on) ;
  /* with SIGHUP and SIGCONT, but for SIGKILL */
 extern void s4_victims_signal (genalloc const *victims, int sig) ;
  /* reports who is alive; how many */
@@ -340,6 +386,16 @@ extern unsigned int s4_victims_name (genalloc const *victims, char const *what) 
 
  /* Until all are gone: 1, or 0 at that time. Names them from *next_report on, once a second. */
 extern int s4_victims_wait (genalloc const *victims, s4_ms until, s4_ms *next_report) ;
+
+
+ /* fields.c: lines of fields with a space between them; pure */
+
+ /* decodes \ooo in place, once; returns the new length */
+extern size_t s4_unoctal (char *, size_t) ;
+ /* cuts the next field off, which may be empty; null at the end of the line */
+extern char *s4_field (char **line) ;
+ /* the same, decoded */
+extern char *s4_field_name (char **line) ;
 
 
  /* mountinfo.c: /proc/self/mountinfo (proc(5)); fstype.c */
@@ -369,8 +425,6 @@ struct s4_mounts_s
 } ;
 #define S4_MOUNTS_ZERO { .text = STRALLOC_ZERO, .m = 0, .n = 0 }
 
- /* decodes \ooo in place, once; returns the new length; pure */
-extern size_t s4_unoctal (char *, size_t) ;
  /* pure; lines that make no sense are left out; 0: no memory */
 extern int s4_mountinfo_parse (stralloc *text, genalloc *mounts) ;
  /* this process's mountinfo, read whole; replaces what was there */
@@ -612,16 +666,25 @@ extern int s4_mount_id (int fd) ;                       /* of an open file (fdin
 extern char const *s4_concat (char const *a, char const *b) ;
  /* by their names; dir lies below itself; pure */
 extern int s4_lies_below (char const *path, char const *dir) gccattr_pure ;
- /* a mount point for something like that, with parents; 0 like: a directory */
-extern int s4_make_path (char const *path, s4_mount const *like) ;
+ /* a directory with its parents; one that is there is fine, and not looked at */
+extern int s4_make_path (char const *path) ;
 
 
  /*
-   fit.c: what begin does to its process; output: c console, K kernel log, o as it is; lock: an fd to leave
-   open, or -1
+   fit.c: what begin does to its process, besides s4_shed_fds(); output: c console, K kernel log, o as it is
  */
 
-extern void s4_become_fit (char output, int lock) ;
+extern void s4_become_fit (char output) ;
+
+
+ /* rootfs.c: pivot from an initramfs */
+
+ /*
+   Moves all that is mounted on the mount with index root, the initramfs, below oldroot (a name) in the one with
+   index newroot, and makes that the root and the working directory. 0: reported, and undone. Both must be
+   private.
+ */
+extern int s4_leave_rootfs (s4_mounts const *, unsigned int root, unsigned int newroot, char const *oldroot) ;
 
 
  /*
@@ -629,8 +692,11 @@ extern void s4_become_fit (char output, int lock) ;
    worked around
  */
 
- /* moves the mount with that id to path; 0: mounts a fresh one */
-extern void s4_bring (unsigned int id, char const *path) ;
+ /*
+   Moves to each path the mount that was found there before (s4_kept_mount_at()), one after the other, in a
+   worker; mounts a fresh one where there was none.
+ */
+extern void s4_bring (genalloc const *kept, char const *const *paths, unsigned int n) ;
  /* 0-2 that point below old are reopened, others closed */
 extern void s4_release_fds (char const *old) ;
 
@@ -698,7 +764,12 @@ extern int s4_freeze (int fd) ;
 
  /* fsopen..fsmount: an fd on a detached mount; -1. "k=v" or "flag" */
 extern int s4_newfs (char const *type, char const *const *options) ;
-extern int s4_newfs_attach (int fd, char const *dir) ;                  /* move_mount(2) */
+ /* move_mount(2): a mount, detached or not, to dir; on top of what is mounted there */
+extern int s4_newfs_attach (int fd, char const *dir) ;
+ /* the same, but below that; EINVAL before Linux 6.5 */
+extern int s4_newfs_attach_beneath (int fd, char const *dir) ;
+ /* an fd on a detached copy of the mount on dir (open_tree(2)); -1 */
+extern int s4_mount_clone (char const *dir) ;
 
 
  /* finish.c: what umountall, freeze and the last resort share */
@@ -736,9 +807,18 @@ extern void s4_holders_find (s4_mounts const *, unsigned int const *which, unsig
 extern int s4_holders_name (stralloc *, genalloc const *holders, unsigned int mount) ;
 
 
- /* hook.c: one foreign program with a limit (hook, hookdir) */
+ /* hook.c: one program, or a part of the chain, with a limit (hook, hookdir, settle) */
 
- /* 0, 1, 99 or 111, reported */
+typedef pid_t s4_fork_func (int keep) ;   /* s4_fork_program or s4_fork_step */
+
+ /*
+   Executes argv and waits, naming it, until it has ended (S4_DONE, see wstat), or until that time: then SIGTERM,
+   killgrace later SIGKILL for all that it has started (S4_LATE). S4_NOTSTARTED: it could not be executed.
+   The last two are reported.
+ */
+extern int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace, int *wstat) ;
+
+ /* A foreign program: 0, 1, 99 or 111, reported. */
 extern int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace) ;
 
 
@@ -790,14 +870,11 @@ enum s4_exectype_e { S4_NOT_EXECUTABLE, S4_SCRIPT, S4_DYNAMIC, S4_STATIC, S4_LIB
 extern enum s4_exectype_e s4_exec_interpreter (char const *head, size_t len, char *interp, size_t max) ;
 
  /*
-   Looks at a ramfs in a child. 1 usable; 0 not, and why (0-terminated) says why. stale: files whose source has
-   changed since.
+   Looks at a ramfs in a child. 1: it is safe and whole, and prog (null: nothing) can be executed in it with the
+   $PATH that will hold there; 0: it isn't, and why (0-terminated) says why. stale (null: don't look): how many
+   files' sources have changed since, or S4_NOBODY_KNOWS if these could not be looked at in time.
  */
-extern int s4_ramfs_check (char const *dir, s4_ms timeout, stralloc *why, unsigned int *stale) ;
-
- /* pure: $PATH for "before": root's first, then path */
-extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;
- /* pure: $PATH for "after": what was below root */
-extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;
+#define S4_NOBODY_KNOWS ((unsigned int)-1)
+extern int s4_ramfs_check (char const *dir, char const *prog, s4_ms timeout, stralloc *why, unsigned int *stale) ;
 
 #endif

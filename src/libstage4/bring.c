@@ -17,6 +17,8 @@
 
 #include "stage4.h"
 
+#define MOVE_TIMEOUT 2000   /* a name that leads through a dead file system */
+
 static struct { char const *path, *type ; } const fresh[] =
   { { "/dev", "devtmpfs" }, { "/proc", "proc" }, { "/sys", "sysfs" }, { "/run", "tmpfs" } } ;
 
@@ -47,14 +49,42 @@ static void move_along (s4_mounts const *ms, int i, char const *path)
   mount_fresh(path) ;
 }
 
-void s4_bring (unsigned int id, char const *path)
+struct bring
 {
+  genalloc const *kept ;
+  char const *const *paths ;
+} ;
+
+static int run_bring (unsigned int k, void *data)
+{
+  struct bring const *b = data ;
+  char const *path = b->paths[k] ;
+  unsigned int id = s4_kept_mount_at(b->kept, k) ;
   s4_mounts ms = S4_MOUNTS_ZERO ;
   int i ;
-  if (!s4_make_path(path, 0)) s4_warnsys("unable to make the directory ", path) ;
+  if (!s4_make_path(path)) s4_warnsys("unable to make the directory ", path) ;
   i = id && s4_mounts_load(&ms) ? s4_mounts_find(&ms, id) : -1 ;
   if (i >= 0) move_along(&ms, i, path) ;
   else mount_fresh(path) ;
+  return 0 ;
+}
+
+ /* In their order: one may lie on another. */
+
+static int is_turn_of (unsigned int k, s4_task const *tasks, void *data)
+{
+  (void)data ;
+  return !k || tasks[k-1].state < 0 ;
+}
+
+void s4_bring (genalloc const *kept, char const *const *paths, unsigned int n)
+{
+  struct bring b = { .kept = kept, .paths = paths } ;
+  s4_job const job = { .n = n, .timeout = MOVE_TIMEOUT, .run = &run_bring, .ready = &is_turn_of, .data = &b } ;
+  s4_task const *t = s4_work(&job) ;
+  if (!t) s4_warnsys("unable to start a worker that brings /dev, /proc, /sys and /run") ;
+  for (unsigned int k = 0 ; t && k < n ; k++)
+    if (t[k].state != S4_FINISHED) s4_warn("gave up moving ", paths[k], " after ", S4_MS(t[k].ended - t[k].began)) ;
 }
 
 static void reopen (int fd)

@@ -1,13 +1,14 @@
 /* ISC license. */
 
 /*
-  Children of the chain, and waiting. A child begins clean, and can be left behind: its command line then
-  begins with '@', so that no killer waits for it, ours included. Every wait of every program ends up in
-  s4_poll().
+  Children of the chain, of three kinds: workers, that do a part of a program's own job and may be left behind;
+  foreign programs, that find what every program expects; and steps of the chain with another pid. And
+  waiting: every wait of every program ends up in s4_poll().
 */
 
 #include <skalibs/nonposix.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -30,7 +32,8 @@
 #include "stage4.h"
 
 #define SLICE 1000          /* the watchdog is fed, orphans are reaped this often */
-#define CHILD_FILES 1024    /* what the kernel gives to pid 1 */
+#define PROGRAM_FILES 1024  /* what the kernel gives to pid 1, and select(2) can take */
+#define FILES_MAX 65536     /* tried where nothing says which are open */
 
 struct child { pid_t pid ; int ended ; int wstat ; } ;
 static genalloc children = GENALLOC_ZERO ;   /* struct child */
@@ -43,59 +46,125 @@ static struct child *child_find (pid_t pid)
   return 0 ;
 }
 
-static void close_range_of (unsigned int first, unsigned int last)
+ /* --- file descriptors --- */
+
+#define KEPT 3
+
+static int is_kept (int fd, int const *keep)
 {
-  if (first > last) return ;
-#ifdef SYS_close_range
-  if (!syscall(SYS_close_range, first, last, 0)) return ;
-#endif
-  if (last > 65535) last = 65535 ;   /* before Linux 5.9 */
-  for (; first <= last ; first++) close((int)first) ;
+  for (unsigned int i = 0 ; i < KEPT ; i++) if (keep[i] == fd) return 1 ;
+  return fd < 3 ;
 }
 
- /* The /proc that this process looks at stays open too, until it executes something. */
+static int close_between (unsigned int first, unsigned int last)
+{
+  if (first > last) return 1 ;
+#ifdef SYS_close_range
+  return !syscall(SYS_close_range, first, last, 0) ;
+#else
+  return 0 ;
+#endif
+}
+
+static int close_gaps (int const *keep)
+{
+  unsigned int next = 3 ;
+  for (;;)
+  {
+    int least = INT_MAX ;
+    for (unsigned int i = 0 ; i < KEPT ; i++) if (keep[i] >= (int)next && keep[i] < least) least = keep[i] ;
+    if (least == INT_MAX) return close_between(next, UINT_MAX) ;
+    if (!close_between(next, (unsigned int)least - 1)) return 0 ;
+    next = (unsigned int)least + 1 ;
+  }
+}
+
+static int close_listed (int const *keep)
+{
+  int listing = openat(s4_proc(), "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  DIR *dir = listing == -1 ? 0 : fdopendir(listing) ;
+  struct dirent *d ;
+  if (!dir) return 0 ;
+  while ((d = readdir(dir)))
+  {
+    unsigned int fd ;
+    if (uint0_scan(d->d_name, &fd) && (int)fd != listing && !is_kept((int)fd, keep)) close((int)fd) ;
+  }
+  closedir(dir) ;
+  return 1 ;
+}
+
+ /*
+   The /proc that this process looks at stays open too, until it executes something. Before Linux 5.9 there is
+   no close_range(2), and there may be a million fds to try: only what is open is closed.
+ */
 
 void s4_close_all_but (int a, int b)
 {
-  int keep[] = { a, b, s4_proc() } ;
-  unsigned int next = 3 ;
-  for (unsigned int round = 0 ; round < 3 ; round++)
-  {
-    int least = INT_MAX ;
-    for (unsigned int i = 0 ; i < 3 ; i++) if (keep[i] >= (int)next && keep[i] < least) least = keep[i] ;
-    if (least == INT_MAX) break ;
-    if ((unsigned int)least > next) close_range_of(next, (unsigned int)least - 1) ;
-    next = (unsigned int)least + 1 ;
-  }
-  close_range_of(next, UINT_MAX) ;
+  int const keep[KEPT] = { a, b, s4_proc() } ;
+  if (close_gaps(keep) || close_listed(keep)) return ;
+  for (int fd = 3 ; fd < FILES_MAX ; fd++) if (!is_kept(fd, keep)) close(fd) ;
 }
 
-static void begin_clean (int keep, int oom)
-{
-  struct rlimit rl ;
-  for (int sig = 1 ; sig < NSIG ; sig++) signal(sig, SIG_DFL) ;
-  sig_blocknone() ;
-  s4_proc_write("self/oom_score_adj", S4_NUM(oom)) ;
-  s4_close_all_but(keep, -1) ;
-  if (!getrlimit(RLIMIT_NOFILE, &rl))
-  {
-    rl.rlim_cur = rl.rlim_max < CHILD_FILES ? rl.rlim_max : CHILD_FILES ;
-    setrlimit(RLIMIT_NOFILE, &rl) ;
-  }
-  if (s4.watchdog >= 0) s4_setenv("STAGE4_WATCHDOG", 0) ;
-  s4.watchdog = -1 ;
-  if (s4.marker) *s4.marker = '@' ;
-}
+ /* --- three ways to begin --- */
 
-pid_t s4_fork (int keep, int oom)
+static pid_t fork_known (void)
 {
   struct child c = { .ended = 0 } ;
   if (!genalloc_readyplus(struct child, &children, 1)) return -1 ;
   c.pid = fork() ;
-  if (!c.pid) begin_clean(keep, oom) ;
-  else if (c.pid != -1) genalloc_append(struct child, &children, &c) ;
+  if (c.pid > 0) genalloc_append(struct child, &children, &c) ;
   return c.pid ;
 }
+
+static void close_others (int keep)
+{
+  s4_close_all_but(keep, -1) ;
+  if (s4.watchdog >= 0) s4_setenv("STAGE4_WATCHDOG", 0) ;
+  s4.watchdog = -1 ;
+}
+
+ /* What signals do, what is blocked and all limits stay: nothing of it matters to a worker, and SIGKILL ends it. */
+
+pid_t s4_fork_worker (int keep, int oom)
+{
+  pid_t const parent = getpid() ;
+  pid_t pid = fork_known() ;
+  if (pid) return pid ;
+  prctl(PR_SET_PDEATHSIG, SIGKILL) ;
+  if (getppid() != parent) _exit(S4_NOTSTARTED) ;   /* it has ended before it could take us along */
+  close_others(keep) ;
+  s4_proc_write("self/oom_score_adj", S4_NUM(oom)) ;
+  if (s4.marker) *s4.marker = '@' ;
+  return 0 ;
+}
+
+pid_t s4_fork_program (int keep)
+{
+  struct rlimit rl ;
+  pid_t pid = fork_known() ;
+  if (pid) return pid ;
+  setsid() ;
+  for (int sig = 1 ; sig < NSIG ; sig++) signal(sig, SIG_DFL) ;
+  sig_blocknone() ;
+  close_others(keep) ;
+  s4_proc_write("self/oom_score_adj", "0") ;
+  if (!getrlimit(RLIMIT_NOFILE, &rl) && rl.rlim_cur > PROGRAM_FILES)
+  {
+    rl.rlim_cur = PROGRAM_FILES ;
+    setrlimit(RLIMIT_NOFILE, &rl) ;
+  }
+  return 0 ;
+}
+
+pid_t s4_fork_step (int keep)
+{
+  pid_t pid = fork_known() ;
+  if (!pid) close_others(keep) ;
+  return pid ;
+}
+
+ /* --- signals and waiting --- */
 
 int s4_pidfd (pid_t pid)
 {
@@ -151,14 +220,15 @@ int s4_poll (struct pollfd *x, unsigned int n, s4_ms until)
 
 int s4_wait (pid_t pid, s4_ms until, int *wstat)
 {
-  struct pollfd x = { .fd = s4_pidfd(pid), .events = POLLIN } ;
+  struct pollfd x = { .fd = -1, .events = POLLIN } ;
   struct child *c ;
-  for (;;)
+  for (int waiting = 0 ;; waiting = 1)
   {
     s4_ms now = s4_now() ;
     s4_reap() ;
     c = child_find(pid) ;
     if (!c || c->ended || now >= until) break ;
+    if (!waiting) x.fd = s4_pidfd(pid) ;
     s4_poll(&x, x.fd >= 0, x.fd >= 0 || until < now + S4_TICK ? until : now + S4_TICK) ;
   }
   if (x.fd >= 0) close(x.fd) ;

@@ -109,13 +109,21 @@ static void leave_cgroups (void)
   }
 }
 
-static void start_sync (void)
+ /*
+   Whoever sets their interval anew wakes the kernel's flushers, which write all that is dirty while the
+   chain goes on (mm/page-writeback.c, since Linux 4.15; before it nothing happens). A child in sync(2) would do
+   the same, but as long as one disk is slow or dead it would hold the file system that it was executed from.
+ */
+
+static int wake_flushers (void)
 {
-  pid_t pid = s4_fork(-1, 0) ;
-  if (pid == -1) s4_warnsys("unable to start an early sync") ;
-  if (pid) return ;
-  sync() ;
-  _exit(0) ;
+  static char const interval[] = "sys/vm/dirty_writeback_centisecs" ;
+  stralloc was = STRALLOC_ZERO ;
+  uint64_t u ;
+  int r = s4_proc_read(interval, &was) && uint64_scan(was.s, &u)
+   && s4_proc_write(interval, u ? "0" : "1") && s4_proc_write(interval, S4_NUM((int64_t)u)) ;
+  stralloc_free(&was) ;
+  return r ;
 }
 
  /* Once a machine: not from a container. */
@@ -126,7 +134,7 @@ static void prepare_kernel (void)
   try(s4_proc_write("sys/kernel/core_pattern", "/dev/null"), "turn core dumps off") ;
   try(!reboot(RB_ENABLE_CAD), "make Ctrl-Alt-Del a hard reboot") ;
   try(s4_proc_write("sys/kernel/panic", PANIC_SECONDS), "make a panic reboot") ;
-  start_sync() ;
+  try(wake_flushers(), "start an early sync") ;
 }
 
  /* --- stdin, stdout, stderr --- */
@@ -136,7 +144,8 @@ static int open_output (char const *file)
   int fd = open(file, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) ;
   if (fd == -1) return 0 ;
   ndelay_off(fd) ;
-  if (dup2(fd, 1) == -1 || dup2(fd, 2) == -1) return 0 ;
+  s4_replace_fd(fd, 1) ;
+  s4_replace_fd(fd, 2) ;
   if (fd > 2) fd_close(fd) ;
   return 1 ;
 }
@@ -147,13 +156,13 @@ static void redirect (char output)
   if (null == -1) s4_warnsys("unable to open /dev/null") ;
   else if (null)
   {
-    dup2(null, 0) ;
+    s4_replace_fd(null, 0) ;
     fd_close(null) ;
   }
   else uncoe(null) ;
   if (output == 'c') try(open_output("/dev/console"), "open /dev/console") ;
   if (output != 'K') return ;
-  if (!s4.container)
+  if (!s4.container && s4_proc() != -1)
   {
     s4_proc_write("sys/kernel/printk_devkmsg", "on\n") ;   /* else 10 lines in 5 s; fails if the boot line fixed it */
     if (!openwritenclose_unsafe("/sys/module/printk/parameters/always_kmsg_dump", "Y", 1))
@@ -162,7 +171,7 @@ static void redirect (char output)
   try(open_output("/dev/kmsg"), "open /dev/kmsg") ;
 }
 
-void s4_become_fit (char output, int lock)
+void s4_become_fit (char output)
 {
   umask(022) ;
   try(!chdir("/"), "enter /") ;
@@ -173,5 +182,4 @@ void s4_become_fit (char output, int lock)
   raise_limits() ;
   if (!s4.container) prepare_kernel() ;
   redirect(output) ;
-  s4_close_all_but(s4.watchdog, lock) ;
 }

@@ -1,6 +1,6 @@
 /* ISC license. */
 
-/* One foreign program with a limit, in its own session; at the limit it is ended with all that it has started. */
+/* One program, or a part of the chain, with a limit; at the limit it is ended with all that it has started. */
 
 #include <skalibs/nonposix.h>
 
@@ -21,12 +21,14 @@
 #define REPORT 1000
 #define DEATH_TIMEOUT 1000   /* after SIGKILL */
 
- /* --- who belongs to the hook: its session, its descendants, and orphans that came to us since it began --- */
+ /* --- who belongs to it: its session, its descendants, and orphans that came to us since it began --- */
+
+#define COMM_LEN 15   /* more of a name the kernel doesn't keep */
 
 struct family
 {
-  pid_t hook ;
-  genalloc before ;    /* s4_victim: children that we had already */
+  pid_t leader ;
+  genalloc before ;    /* pid_t: children that we had already */
   genalloc members ;   /* s4_victim */
 } ;
 
@@ -37,18 +39,49 @@ static int is_in (genalloc const *victims, pid_t pid)
   return 0 ;
 }
 
+static int was_there (struct family const *f, pid_t pid)
+{
+  pid_t const *p = genalloc_s(pid_t, &f->before) ;
+  for (size_t n = genalloc_len(pid_t, &f->before) ; n-- ; ) if (p[n] == pid) return 1 ;
+  return 0 ;
+}
+
 static int is_child (s4_process const *p, void *data)
 {
   (void)data ;
   return p->ppid == getpid() ;
 }
 
+ /* Without the kernel's list of them everybody is looked at. */
+
+static void find_children (genalloc *pids)
+{
+  genalloc victims = GENALLOC_ZERO ;   /* s4_victim */
+  if (s4_proc_children("thread-self/children", pids)) return ;
+  genalloc_setlen(pid_t, pids, 0) ;
+  s4_victims_find(&victims, &is_child, 0) ;
+  for (size_t i = 0 ; i < genalloc_len(s4_victim, &victims) ; i++)
+    if (!genalloc_append(pid_t, pids, &genalloc_s(s4_victim, &victims)[i].p.pid)) break ;
+  s4_victims_forget(&victims) ;
+}
+
 static int belongs (s4_process const *p, void *data)
 {
   struct family const *f = data ;
   if (is_in(&f->members, p->pid)) return 0 ;
-  return p->pid == f->hook || p->session == f->hook || is_in(&f->members, p->ppid)
-   || (p->ppid == getpid() && !is_in(&f->before, p->pid)) ;
+  return p->pid == f->leader || p->session == f->leader || is_in(&f->members, p->ppid)
+   || (p->ppid == getpid() && !was_there(f, p->pid)) ;
+}
+
+ /* Workers that it has left behind (@) are not waited for, nor are others that nobody is to end. */
+
+static void leave_out_spared (struct family *f)
+{
+  s4_victim *v = genalloc_s(s4_victim, &f->members) ;
+  s4_victims_look(&f->members) ;
+  for (size_t n = genalloc_len(s4_victim, &f->members) ; n-- ; )
+    if (v[n].p.pid == f->leader) v[n].spared = S4_NOT_SPARED ;
+  s4_victims_drop_spared(&f->members) ;
 }
 
 static size_t family_find (struct family *f)
@@ -57,6 +90,7 @@ static size_t family_find (struct family *f)
   s4_victims_forget(&f->members) ;
   do before = genalloc_len(s4_victim, &f->members) ;
   while (s4_victims_find(&f->members, &belongs, f) && genalloc_len(s4_victim, &f->members) > before) ;
+  leave_out_spared(f) ;
   return genalloc_len(s4_victim, &f->members) ;
 }
 
@@ -66,25 +100,27 @@ static int family_end (struct family *f, int sig, s4_ms grace)
 {
   s4_ms const until = s4_limit(grace) ;
   s4_ms never = S4_NEVER ;
-  while (family_find(f))
+  for (;;)
   {
-    s4_victims_signal(&f->members, sig) ;
+    s4_run_first(1) ;
+    if (family_find(f)) s4_victims_signal(&f->members, sig) ;
+    s4_run_first(0) ;
+    if (!genalloc_len(s4_victim, &f->members)) return 1 ;
     if (!s4_victims_wait(&f->members, until, &never)) return 0 ;
   }
-  return 1 ;
 }
 
  /* --- the program itself --- */
 
  /* 1: it runs; 0 with errno: it could not be executed. */
 
-static int start (char const *const *argv, s4_ms limit, pid_t *pid)
+static int start (char const *const *argv, s4_fork_func *begin, s4_ms limit, pid_t *pid)
 {
   int p[2] ;
   struct pollfd x = { .events = POLLIN } ;
   unsigned char e = 0 ;
   if (pipecoe(p) == -1) return 0 ;
-  *pid = s4_fork(p[1], 0) ;
+  *pid = (*begin)(p[1]) ;
   if (*pid == -1)
   {
     fd_close(p[0]) ;
@@ -93,7 +129,6 @@ static int start (char const *const *argv, s4_ms limit, pid_t *pid)
   }
   if (!*pid)
   {
-    setsid() ;
     s4_exec(argv) ;
     e = (unsigned char)errno ;
     s4_answer(p[1], &e, 1) ;
@@ -106,6 +141,16 @@ static int start (char const *const *argv, s4_ms limit, pid_t *pid)
   return e ? (errno = e, 0) : 1 ;
 }
 
+ /* A block goes from program to program: what it executes now is said, too. */
+
+static void say_waiting (pid_t pid, char const *name, s4_ms waited)
+{
+  char const *slash = strrchr(name, '/') ;
+  s4_process p ;
+  int other = s4_process_read(pid, &p) && strncmp(p.comm, slash ? slash + 1 : name, COMM_LEN) ;
+  s4_info("waiting for ", name, other ? ", now " : "", other ? p.comm : "", ", ", S4_MS(waited)) ;
+}
+
 static int wait_reporting (pid_t pid, char const *name, s4_ms limit, int *wstat)
 {
   s4_ms const start = s4_now() ;
@@ -115,10 +160,30 @@ static int wait_reporting (pid_t pid, char const *name, s4_ms limit, int *wstat)
     s4_ms next = s4_now() + gap ;
     if (s4_wait(pid, next < limit ? next : limit, wstat)) return 1 ;
     if (s4_now() >= limit) return 0 ;
-    s4_info("waiting for ", name, ", ", S4_MS(s4_now() - start)) ;
+    say_waiting(pid, name, s4_now() - start) ;
     gap *= 2 ;
   }
 }
+
+int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace, int *wstat)
+{
+  s4_ms const begun = s4_now() ;
+  struct family f = { .before = GENALLOC_ZERO, .members = GENALLOC_ZERO } ;
+  prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself becomes our child, so it can be found */
+  find_children(&f.before) ;
+  if (!start(argv, begin, limit, &f.leader))
+  {
+    s4_warnsys("unable to execute ", argv[0]) ;
+    return S4_NOTSTARTED ;
+  }
+  if (wait_reporting(f.leader, argv[0], limit, wstat)) return S4_DONE ;
+  s4_warn(argv[0], " is not done after ", S4_MS(s4_now() - begun), ", ending it") ;
+  if (!family_end(&f, SIGTERM, killgrace) && !family_end(&f, SIGKILL, DEATH_TIMEOUT))
+    s4_victims_name(&f.members, "can't be killed: ") ;
+  return S4_LATE ;
+}
+
+ /* --- a foreign one --- */
 
 static int judge (int wstat, char const *name, s4_ms took)
 {
@@ -135,19 +200,7 @@ static int judge (int wstat, char const *name, s4_ms took)
 int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace)
 {
   s4_ms const begun = s4_now() ;
-  s4_ms const limit = s4_limit(timeout) ;
-  struct family f = { .before = GENALLOC_ZERO, .members = GENALLOC_ZERO } ;
   int wstat ;
-  prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself from the hook becomes our child, so it can be found */
-  s4_victims_find(&f.before, &is_child, 0) ;
-  if (!start(argv, limit, &f.hook))
-  {
-    s4_warnsys("unable to execute ", argv[0]) ;
-    return S4_NOTSTARTED ;
-  }
-  if (wait_reporting(f.hook, argv[0], limit, &wstat)) return judge(wstat, argv[0], s4_now() - begun) ;
-  s4_warn(argv[0], " is not done after ", S4_MS(s4_now() - begun), ", ending it") ;
-  if (!family_end(&f, SIGTERM, killgrace) && !family_end(&f, SIGKILL, DEATH_TIMEOUT))
-    s4_victims_name(&f.members, "can't be killed: ") ;
-  return S4_LATE ;
+  int r = s4_run(argv, &s4_fork_program, s4_limit(timeout), killgrace, &wstat) ;
+  return r ? r : judge(wstat, argv[0], s4_now() - begun) ;
 }

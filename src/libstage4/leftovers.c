@@ -47,8 +47,8 @@ static int count_if_unmounting (pid_t pid, void *data)
 {
   unsigned int *n = data ;
   s4_process p ;
-  if (pid != getpid() && s4_process_read(pid, &p) && !p.dead)
-    *n += !strncmp(p.comm, S4_UNMOUNTING, strlen(S4_UNMOUNTING)) ;
+  *n += pid != getpid() && s4_process_read(pid, &p) && !p.dead
+   && !strncmp(p.comm, S4_UNMOUNTING, strlen(S4_UNMOUNTING)) ;
   return 1 ;
 }
 

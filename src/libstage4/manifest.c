@@ -48,40 +48,22 @@ int s4_manifest_end (stralloc *sa, size_t n)
   return stralloc_cats(sa, "end") && add_number(sa, n, 10) && stralloc_append(sa, '\n') ;
 }
 
-static char *word (char **line)
-{
-  char *s = *line ;
-  size_t len ;
-  if (!s) return 0 ;
-  len = strcspn(s, " ") ;
-  *line = s[len] ? s + len + 1 : 0 ;
-  s[len] = 0 ;
-  return s ;
-}
-
 static int number (char **line, uint64_t *u, unsigned int base)
 {
-  char *s = word(line) ;
+  char *s = s4_field(line) ;
   size_t len = s ? uint64_scan_base(s, u, (unsigned char)base) : 0 ;
   return len && !s[len] ;
-}
-
-static char *name (char **line)
-{
-  char *s = word(line) ;
-  if (s) s[s4_unoctal(s, strlen(s))] = 0 ;
-  return s ;
 }
 
 static int parse_line (char *line, s4_entry *e)
 {
   uint64_t mode ;
-  char *s = word(&line) ;
+  char *s = s4_field(&line) ;
   if (!s || !s[0] || s[1] || !strchr("fld", s[0])) return 0 ;
   e->type = s[0] ;
   if (!number(&line, &mode, 8) || !number(&line, &e->size, 10) || !number(&line, &e->mtime, 10)) return 0 ;
   e->mode = (mode_t)mode ;
-  return (e->dst = name(&line)) && (e->src = name(&line)) && !line && *e->dst && *e->dst != '/' ;
+  return (e->dst = s4_field_name(&line)) && (e->src = s4_field_name(&line)) && !line && *e->dst && *e->dst != '/' ;
 }
 
 int s4_manifest_parse (stralloc *text, genalloc *entries)

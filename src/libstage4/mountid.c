@@ -1,19 +1,24 @@
 /* ISC license. */
 
-/*
-  The mount that a file was opened through. Apart from others because <linux/stat.h> and <sys/stat.h> don't
-  always go together.
-*/
+/* The mount that a file was opened through. */
 
 #include <skalibs/nonposix.h>
+
+ /*
+   Under a name of its own, and before any header of the libc: <sys/stat.h> may have a struct statx too, and
+   musl's had no stx_mnt_id before 1.2.6.
+ */
+#define statx kernel_statx
+#define statx_timestamp kernel_statx_timestamp
+#include <linux/stat.h>
+#undef statx
+#undef statx_timestamp
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <linux/stat.h>
 
 #include <skalibs/types.h>
 
@@ -22,7 +27,7 @@
 static int by_statx (int fd)
 {
 #ifdef STATX_MNT_ID
-  struct statx st ;
+  struct kernel_statx st ;
   if (!syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID, &st)
    && st.stx_mask & STATX_MNT_ID) return (int)st.stx_mnt_id ;
 #else

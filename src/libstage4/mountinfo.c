@@ -11,42 +11,6 @@
 
 #include "stage4.h"
 
-size_t s4_unoctal (char *s, size_t len)
-{
-  size_t r = 0, w = 0 ;
-  while (r < len)
-  {
-    if (s[r] == '\\' && r + 3 < len && s[r+1] >= '0' && s[r+1] <= '3'
-     && s[r+2] >= '0' && s[r+2] <= '7' && s[r+3] >= '0' && s[r+3] <= '7')
-    {
-      s[w++] = (char)((s[r+1] - '0') << 6 | (s[r+2] - '0') << 3 | (s[r+3] - '0')) ;
-      r += 4 ;
-    }
-    else s[w++] = s[r++] ;
-  }
-  return w ;
-}
-
- /* Cuts the next word off the line; 0 at its end. */
-
-static char *word (char **line)
-{
-  char *s = *line ;
-  char *end ;
-  if (!s || !*s) return 0 ;
-  end = strchr(s, ' ') ;
-  if (end) *end = 0 ;
-  *line = end ? end + 1 : 0 ;
-  return s ;
-}
-
-static char *name (char **line)
-{
-  char *s = word(line) ;
-  if (s) s[s4_unoctal(s, strlen(s))] = 0 ;
-  return s ;
-}
-
  /* Whole words only: "ro,relatime" has it, "errors=remount-ro" has not. */
 
 static int has_option (char const *options, char const *option)
@@ -65,19 +29,19 @@ static int parse_line (char *line, s4_mount *m)
 {
   char *s ;
   size_t len ;
-  if (!(s = word(&line)) || !uint0_scan(s, &m->id)) return 0 ;
-  if (!(s = word(&line)) || !uint0_scan(s, &m->parent)) return 0 ;
-  if (!(s = word(&line)) || !(len = uint_scan(s, &m->major)) || s[len] != ':' || !uint0_scan(s + len + 1, &m->minor))
-    return 0 ;
-  if (!(m->root = name(&line)) || !(m->dir = name(&line)) || !word(&line)) return 0 ;
+  if (!(s = s4_field(&line)) || !uint0_scan(s, &m->id)) return 0 ;
+  if (!(s = s4_field(&line)) || !uint0_scan(s, &m->parent)) return 0 ;
+  if (!(s = s4_field(&line)) || !(len = uint_scan(s, &m->major)) || s[len] != ':') return 0 ;
+  if (!uint0_scan(s + len + 1, &m->minor)) return 0 ;
+  if (!(m->root = s4_field_name(&line)) || !(m->dir = s4_field_name(&line)) || !s4_field(&line)) return 0 ;
   m->shared = 0 ;
   for (;;)
   {
-    if (!(s = word(&line))) return 0 ;
+    if (!(s = s4_field(&line))) return 0 ;
     if (!strcmp(s, "-")) break ;
     if (!strncmp(s, "shared:", 7)) m->shared = 1 ;
   }
-  if (!(m->type = name(&line)) || !(m->source = name(&line))) return 0 ;
+  if (!(m->type = s4_field_name(&line)) || !(m->source = s4_field_name(&line)) || (!line && !*m->source)) return 0 ;
   m->superoptions = line ? line : "" ;
   m->readonly = has_option(m->superoptions, "ro") ;
   return 1 ;

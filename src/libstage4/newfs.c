@@ -50,6 +50,22 @@ int s4_newfs_attach (int fd, char const *dir)
   return !syscall(SYS_move_mount, fd, "", AT_FDCWD, dir, MOVE_MOUNT_F_EMPTY_PATH) ;
 }
 
+ /* Linux 6.5; before that EINVAL. */
+
+#ifndef MOVE_MOUNT_BENEATH
+#define MOVE_MOUNT_BENEATH 0x200
+#endif
+
+int s4_newfs_attach_beneath (int fd, char const *dir)
+{
+  return !syscall(SYS_move_mount, fd, "", AT_FDCWD, dir, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_BENEATH) ;
+}
+
+int s4_mount_clone (char const *dir)
+{
+  return (int)syscall(SYS_open_tree, AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) ;
+}
+
 int s4_reconfigure_readonly (int fd)
 {
   int e = 0 ;

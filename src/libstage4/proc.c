@@ -1,12 +1,13 @@
 /* ISC license. */
 
-/* /proc: found, read whole, written; and what it says of namespaces. */
+/* /proc: found, read whole, written; its processes, and what it says of namespaces. */
 
 #include <skalibs/nonposix.h>
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -16,6 +17,7 @@
 
 #include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
+#include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
 #include <skalibs/types.h>
 
@@ -24,15 +26,23 @@
 #define READ_SIZE 4096              /* seq_file gives no more at once */
 #define PROC_PID_INIT_INO 0xEFFFFFFCu /* of the initial pid namespace, include/linux/proc_ns.h */
 
+ /* One of another pid namespace, as in a container's root that is entered from outside, shows other processes. */
+
+static int is_ours (int fd)
+{
+  struct statfs sf ;
+  char self[PID_FMT] ;
+  return !fstatfs(fd, &sf) && sf.f_type == PROC_SUPER_MAGIC && readlinkat(fd, "self", self, sizeof self) > 0 ;
+}
+
  /* A chain without /proc makes a procfs that is mounted nowhere. */
 
 int s4_proc (void)
 {
   static int fd = -1 ;
-  struct statfs sf ;
   if (fd >= 0) return fd ;
   fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  if (fd >= 0 && !fstatfs(fd, &sf) && sf.f_type == PROC_SUPER_MAGIC) return fd ;
+  if (fd >= 0 && is_ours(fd)) return fd ;
   if (fd >= 0) fd_close(fd) ;
   fd = s4_newfs("proc", (char const *const []){ 0 }) ;
   if (fd == -1) errno = ENODEV ;   /* not ENOENT: that is said of a file in it */
@@ -79,14 +89,54 @@ int s4_proc_write (char const *name, char const *value)
   return r == (ssize_t)len ;
 }
 
+ /* --- all processes --- */
+
+int s4_proc_children (char const *name, genalloc *pids)
+{
+  stralloc text = STRALLOC_ZERO ;
+  unsigned int pid ;
+  int r = s4_proc_read(name, &text) ;
+  if (r) for (char const *s = text.s ; (s += strspn(s, " "), uint_scan(s, &pid)) ; s += strcspn(s, " "))
+    if (!genalloc_append(pid_t, pids, &(pid_t){ (pid_t)pid })) { r = 0 ; break ; }
+  stralloc_free(&text) ;
+  return r ;
+}
+
+static int compare_pid (void const *a, void const *b)
+{
+  pid_t x = *(pid_t const *)a, y = *(pid_t const *)b ;
+  return x < y ? -1 : x > y ;
+}
+
+ /*
+   The kernel's own threads, most of what there is on a small machine: the children of kthreadd, in one file.
+   Empty without that file, or where pid 2 is something else.
+ */
+
+static void find_kthreads (genalloc *pids)
+{
+  s4_process kthreadd ;
+  genalloc_setlen(pid_t, pids, 0) ;
+  if (!s4_process_read(2, &kthreadd) || !kthreadd.kthread || !s4_proc_children("2/task/2/children", pids)) return ;
+  qsort(pids->s, genalloc_len(pid_t, pids), sizeof(pid_t), &compare_pid) ;
+}
+
+static int is_kthread (genalloc const *pids, pid_t pid)
+{
+  size_t n = genalloc_len(pid_t, pids) ;
+  return n && bsearch(&pid, pids->s, n, sizeof pid, &compare_pid) ;
+}
+
 int s4_processes (int (*f) (pid_t, void *), void *data)
 {
+  static genalloc kthreads = GENALLOC_ZERO ;   /* pid_t */
   int proc = s4_proc() ;
   int fd = proc == -1 ? -1 : openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
   DIR *dir = fd == -1 ? 0 : fdopendir(fd) ;
   int r = 1 ;
   if (!dir) return -1 ;
-  for (;;)
+  find_kthreads(&kthreads) ;
+  while (r == 1)
   {
     struct dirent *d ;
     unsigned int pid ;
@@ -97,15 +147,16 @@ int s4_processes (int (*f) (pid_t, void *), void *data)
       if (errno) r = -1 ;
       break ;
     }
-    if (uint0_scan(d->d_name, &pid) && !f((pid_t)pid, data))
-    {
-      r = 0 ;
-      break ;
-    }
+    if (uint0_scan(d->d_name, &pid) && !is_kthread(&kthreads, (pid_t)pid)) r = f((pid_t)pid, data) ;
   }
   closedir(dir) ;
   return r ;
 }
+
+ /*
+   Without any procfs it counts as the machine. Then nothing is found that could be touched (mounts, swaps,
+   sysctls, sysrq), and reboot(2) ends no more than the pid namespace; but a machine must be reset at last.
+ */
 
 int s4_in_container (void)
 {

@@ -31,16 +31,10 @@ struct program
   int dynamic ;
 } ;
 
-static int failed (char const *what, char const *arg)
-{
-  s4_fatalsys("unable to ", what, arg) ;
-  return 0 ;
-}
-
 static int not_copied (char const *src)
 {
   errno = EINVAL ;
-  return failed("copy what is neither file nor directory: ", src) ;
+  return s4_unable("copy what is neither file nor directory: ", src) ;
 }
 
 static char const *relative (char const *path)
@@ -71,7 +65,7 @@ int s4_ramfill_directory (s4_ramfill *r, char const *dst, mode_t mode)
 {
   struct stat const st = { .st_mode = S_IFDIR | mode } ;
   if (!*dst || is_inside(r, dst)) return 1 ;
-  if (mkdirat(r->root, dst, mode & 0755) == -1 && errno != EEXIST) return failed("make inside the directory ", dst) ;
+  if (mkdirat(r->root, dst, mode & 0755) == -1 && errno != EEXIST) return s4_unable("make inside the directory ", dst) ;
   return enter(r, 'd', &st, dst, "-") ;
 }
 
@@ -79,7 +73,7 @@ int s4_ramfill_link (s4_ramfill *r, char const *dst, char const *target)
 {
   struct stat const st = { .st_mode = S_IFLNK | 0777 } ;
   if (is_inside(r, dst)) return 1 ;
-  if (symlinkat(target, r->root, dst) == -1) return failed("make inside the link ", dst) ;
+  if (symlinkat(target, r->root, dst) == -1) return s4_unable("make inside the link ", dst) ;
   return enter(r, 'l', &st, dst, target) ;
 }
 
@@ -87,7 +81,7 @@ static int copy_link (s4_ramfill *r, char const *dst, int dirfd, char const *lin
 {
   char target[PATH_MAX_LINUX + 1] ;
   ssize_t len = readlinkat(dirfd, link, target, PATH_MAX_LINUX) ;
-  if (len == -1) return failed("read the link to copy as ", dst) ;
+  if (len == -1) return s4_unable("read the link to copy as ", dst) ;
   target[len] = 0 ;
   return s4_ramfill_link(r, dst, target) ;
 }
@@ -95,12 +89,12 @@ static int copy_link (s4_ramfill *r, char const *dst, int dirfd, char const *lin
 static int write_inside (s4_ramfill *r, char const *dst, stralloc const *content, mode_t mode)
 {
   int fd, ok ;
-  if (content->len > r->left) return (errno = ENOSPC, failed("stay within the size with ", dst)) ;
+  if (content->len > r->left) return (errno = ENOSPC, s4_unable("stay within the size with ", dst)) ;
   r->left -= content->len ;
   fd = openat(r->root, dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) ;
-  if (fd == -1) return failed("make inside ", dst) ;
+  if (fd == -1) return s4_unable("make inside ", dst) ;
   ok = allwrite(fd, content->s, content->len) == content->len && !fchmod(fd, mode & 0755) ;
-  if (!ok) failed("write inside ", dst) ;
+  if (!ok) s4_unable("write inside ", dst) ;
   fd_close(fd) ;
   return ok ;
 }
@@ -154,7 +148,7 @@ static int add_libraries (s4_ramfill *r, char *list, char const *program)
     *end = 0 ;
     arrow = strstr(line, " => ") ;
     path = arrow ? arrow + 4 : line + strspn(line, " \t") ;
-    if (arrow && !strncmp(path, "not found", 9)) return (errno = ENOENT, failed("find a library of ", program)) ;
+    if (arrow && !strncmp(path, "not found", 9)) return (errno = ENOENT, s4_unable("find a library of ", program)) ;
     if (*path != '/') continue ;
     path[strcspn(path, " ")] = 0 ;
     if (!s4_ramfill_path(r, path)) return 0 ;
@@ -167,7 +161,7 @@ static int add_needed (s4_ramfill *r, char const *program, char const *interpret
   struct listing l = { .interpreter = interpreter, .program = program, .inside = 0 } ;
   stralloc list = STRALLOC_ZERO ;
   int ok = list_libraries(&list, &l) ;
-  if (!ok) failed("list the libraries of ", program) ;
+  if (!ok) s4_unable("list the libraries of ", program) ;
   else ok = add_libraries(r, list.s, program) ;
    /* Libraries in places of their own are found by the linker's cache. */
   if (ok && !access("/etc/ld.so.cache", F_OK)) ok = s4_ramfill_path(r, "/etc/ld.so.cache") ;
@@ -196,7 +190,7 @@ static int add_file (s4_ramfill *r, char const *dst, char const *src, struct sta
   struct stat whole = *st ;
   int ok ;
   if (is_inside(r, dst)) return 1 ;
-  if (!openslurpclose(&content, src)) return failed("read ", src) ;
+  if (!openslurpclose(&content, src)) return s4_unable("read ", src) ;
   whole.st_size = (off_t)content.len ;
   ok = write_inside(r, dst, &content, st->st_mode) && enter(r, 'f', &whole, dst, src)
    && (!(st->st_mode & 0111) || add_program(r, dst, src, &content)) ;
@@ -211,7 +205,7 @@ static int add_tree (s4_ramfill *, char const *, char const *) ;
 static int add_member (s4_ramfill *r, char const *dst, char const *src)
 {
   struct stat st ;
-  if (lstat(src, &st) == -1) return failed("look at ", src) ;
+  if (lstat(src, &st) == -1) return s4_unable("look at ", src) ;
   if (S_ISDIR(st.st_mode)) return s4_ramfill_directory(r, dst, st.st_mode) && add_tree(r, dst, src) ;
   if (S_ISREG(st.st_mode)) return add_file(r, dst, src, &st) ;
   if (!S_ISLNK(st.st_mode)) return not_copied(src) ;
@@ -236,7 +230,7 @@ static int add_tree (s4_ramfill *r, char const *dst, char const *src)
   if (is_entered(r, name)) return 1 ;
   if (!genalloc_append(char const *, &r->trees, &name)) return 0 ;
   dir = opendir(src) ;
-  if (!dir) return failed("read the directory ", src) ;
+  if (!dir) return s4_unable("read the directory ", src) ;
   while (ok && (d = readdir(dir)))
   {
     stralloc from = STRALLOC_ZERO, to = STRALLOC_ZERO ;
@@ -276,7 +270,7 @@ int s4_ramfill_path (s4_ramfill *r, char const *path)
 {
   struct passing p = { .r = r, .last = STRALLOC_ZERO } ;
   int ok = s4_path_walk(path, &pass, &p) ;
-  if (!ok && errno) failed("copy ", path) ;
+  if (!ok && errno) s4_unable("copy ", path) ;
   if (ok && S_ISREG(p.st.st_mode)) ok = add_file(r, relative(p.last.s), p.last.s, &p.st) ;
   else if (ok && S_ISDIR(p.st.st_mode)) ok = add_tree(r, relative(p.last.s), p.last.s) ;
   else if (ok) ok = not_copied(path) ;
@@ -301,7 +295,7 @@ int s4_ramfill_as (s4_ramfill *r, char const *src, char const *dst)
 {
   struct stat st ;
   dst = relative(dst) ;
-  if (stat(src, &st) == -1) return failed("find ", src) ;
+  if (stat(src, &st) == -1) return s4_unable("find ", src) ;
   if (!add_parents(r, dst)) return 0 ;
   if (S_ISDIR(st.st_mode)) return s4_ramfill_directory(r, dst, st.st_mode) && add_tree(r, dst, src) ;
   return S_ISREG(st.st_mode) ? add_file(r, dst, src, &st) : not_copied(src) ;
@@ -316,10 +310,10 @@ static int works_inside (s4_ramfill *r, struct program const *p)
   int ok ;
   if (!p->dynamic)
     return !faccessat(r->root, relative(p->interpreter), X_OK, 0)
-     || failed("find inside the interpreter of ", p->path) ;
+     || s4_unable("find inside the interpreter of ", p->path) ;
   ok = list_inside(r, &list, &l) && !strstr(list.s, "not found") ;
   stralloc_free(&list) ;
-  return ok || failed("resolve inside the libraries of ", p->path) ;
+  return ok || s4_unable("resolve inside the libraries of ", p->path) ;
 }
 
 int s4_ramfill_finish (s4_ramfill *r)
@@ -329,6 +323,6 @@ int s4_ramfill_finish (s4_ramfill *r)
   for (size_t i = 0 ; i < genalloc_len(struct program, &r->programs) ; i++)
     if (!works_inside(r, genalloc_s(struct program, &r->programs) + i)) return 0 ;
   for (size_t i = 0 ; i < n ; i++)
-    if (!s4_manifest_add(&text, genalloc_s(s4_entry, &r->entries) + i)) return failed("write the ", "manifest") ;
+    if (!s4_manifest_add(&text, genalloc_s(s4_entry, &r->entries) + i)) return s4_unable("write the ", "manifest") ;
   return s4_manifest_end(&text, n) && write_inside(r, S4_MANIFEST, &text, 0400) ;
 }

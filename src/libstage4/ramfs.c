@@ -18,14 +18,13 @@
 
 #include "stage4.h"
 
- /* The answer of the child: how many files are stale, then what is wrong, if something is. */
-
 struct check
 {
-  int out ;
   char const *dir ;
-  unsigned int stale ;
-  stralloc why ;
+  char const *prog ;     /* or null */
+  int look_for_stale ;
+  genalloc entries ;     /* s4_entry: what its manifest lists */
+  stralloc why ;         /* what is wrong */
 } ;
 
 static int wrong (struct check *c, char const *what, char const *where)
@@ -55,84 +54,84 @@ static int is_as_listed (struct check *c, int root, s4_entry const *e)
   if (e->type == 'd') return S_ISDIR(st.st_mode) || wrong(c, "not a directory inside: ", e->dst) ;
   if ((st.st_mode & 0777) != (e->mode & 0755)) return wrong(c, "mode has changed inside: ", e->dst) ;
   if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != e->size) return wrong(c, "not whole inside: ", e->dst) ;
-  if (stat(e->src, &st) == -1 || (uint64_t)st.st_size != e->size || (uint64_t)st.st_mtime != e->mtime) c->stale++ ;
   return 1 ;
 }
 
 static int is_whole (struct check *c, int root)
 {
   stralloc text = STRALLOC_ZERO ;
-  genalloc entries = GENALLOC_ZERO ;
   struct statvfs sf ;
   if (fstatvfs(root, &sf) == -1 || sf.f_flag & ST_NOEXEC) return wrong(c, "mounted noexec: ", c->dir) ;
   if (!openslurpclose_at(root, S4_MANIFEST, &text)) return wrong(c, "no " S4_MANIFEST " in ", c->dir) ;
-  if (!s4_manifest_parse(&text, &entries)) return wrong(c, S4_MANIFEST " is torn in ", c->dir) ;
-  for (size_t i = 0 ; i < genalloc_len(s4_entry, &entries) ; i++)
-    if (!is_as_listed(c, root, genalloc_s(s4_entry, &entries) + i)) return 0 ;
+  if (!s4_manifest_parse(&text, &c->entries)) return wrong(c, S4_MANIFEST " is torn in ", c->dir) ;
+  for (size_t i = 0 ; i < genalloc_len(s4_entry, &c->entries) ; i++)
+    if (!is_as_listed(c, root, genalloc_s(s4_entry, &c->entries) + i)) return 0 ;
   return 1 ;
 }
+
+static unsigned int count_stale (struct check const *c)
+{
+  unsigned int n = 0 ;
+  for (size_t i = 0 ; i < genalloc_len(s4_entry, &c->entries) ; i++)
+  {
+    s4_entry const *e = genalloc_s(s4_entry, &c->entries) + i ;
+    struct stat st ;
+    n += e->type == 'f' && (stat(e->src, &st) == -1 || (uint64_t)st.st_size != e->size
+     || (uint64_t)st.st_mtime != e->mtime) ;
+  }
+  return n ;
+}
+
+ /* This is a child: it may change its root. */
+
+static int has_prog (struct check *c, int root)
+{
+  stralloc path = STRALLOC_ZERO ;
+  if (!s4_path_pivoted(&path, s4_nextpath(), c->dir) || !s4_setenv("PATH", path.s))
+    return wrong(c, "no memory to look into ", c->dir) ;
+  if (fchdir(root) == -1 || chroot(".") == -1) return wrong(c, "unable to enter ", c->dir) ;
+  if (s4_find_program(c->prog, &path)) return 1 ;
+  return wrong(c, errno == EACCES ? "not executable inside: " : "not found inside: ", c->prog) ;
+}
+
+ /*
+   Answers what is wrong, 0-terminated, and then the number of stale files. The sources of those may lie on a
+   dead disk, which says nothing against the copies.
+ */
 
 static int check (int out, void *data)
 {
   struct check *c = data ;
   int root = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  int e ;
-  if (root == -1) wrong(c, "no such directory: ", c->dir) ;
-  else if (s4_path_walk(c->dir, &is_safe_step, c)) is_whole(c, root) ;
-  else if (!c->why.len) wrong(c, "unable to walk to ", c->dir) ;
-  e = s4_answer(out, &c->stale, sizeof c->stale) ;
-  return e ? e : s4_answer(out, c->why.s, c->why.len) ;
+  int e, ok ;
+  unsigned int stale ;
+  if (root == -1) ok = wrong(c, "no such directory: ", c->dir) ;
+  else if (s4_path_walk(c->dir, &is_safe_step, c)) ok = is_whole(c, root) && (!c->prog || has_prog(c, root)) ;
+  else ok = c->why.len ? 0 : wrong(c, "unable to walk to ", c->dir) ;
+  if (!stralloc_0(&c->why)) return ENOMEM ;
+  e = s4_answer(out, c->why.s, c->why.len) ;
+  if (e || !ok || !c->look_for_stale) return e ;
+  stale = count_stale(c) ;
+  return s4_answer(out, &stale, sizeof stale) ;
 }
 
-int s4_ramfs_check (char const *dir, s4_ms timeout, stralloc *why, unsigned int *stale)
+int s4_ramfs_check (char const *dir, char const *prog, s4_ms timeout, stralloc *why, unsigned int *stale)
 {
-  struct check c = { .dir = dir, .why = STRALLOC_ZERO } ;
+  struct check c = { .dir = dir, .prog = prog, .look_for_stale = !!stale } ;
   stralloc answer = STRALLOC_ZERO ;
+  size_t len ;
   why->len = 0 ;
-  if (!s4_ask(&check, &c, timeout, &answer) || answer.len < sizeof *stale)
+  s4_ask(&check, &c, timeout, &answer) ;   /* what is answered before a time-out counts */
+  len = answer.len ? strnlen(answer.s, answer.len) : 0 ;
+  if (len == answer.len)
   {
-    stralloc_cats(why, "unable to look at it in time") ;
-    stralloc_0(why) ;
+    if (stralloc_cats(why, "unable to look at it in time")) stralloc_0(why) ;
     return 0 ;
   }
-  memcpy(stale, answer.s, sizeof *stale) ;
-  if (answer.len == sizeof *stale) return 1 ;
-  stralloc_catb(why, answer.s + sizeof *stale, answer.len - sizeof *stale) ;
-  stralloc_0(why) ;
-  return 0 ;
-}
-
-static int add_dir (stralloc *out, char const *prefix, char const *dir, size_t len)
-{
-  return (!out->len || stralloc_append(out, ':')) && stralloc_cats(out, prefix) && stralloc_catb(out, dir, len) ;
-}
-
-int s4_path_inside (stralloc *out, char const *path, char const *root)
-{
-  char const *s = path ;
-  out->len = 0 ;
-  for (;;)
+  if (stale)
   {
-    size_t len = strcspn(s, ":") ;
-    if (*s == '/' && !add_dir(out, root, s, len)) return 0 ;
-    if (!s[len]) break ;
-    s += len + 1 ;
+    *stale = S4_NOBODY_KNOWS ;
+    if (answer.len == len + 1 + sizeof *stale) memcpy(stale, answer.s + len + 1, sizeof *stale) ;
   }
-  return add_dir(out, "", path, strlen(path)) && stralloc_0(out) ;
-}
-
-int s4_path_pivoted (stralloc *out, char const *path, char const *root)
-{
-  size_t rootlen = strlen(root) ;
-  char const *s = path ;
-  out->len = 0 ;
-  for (;;)
-  {
-    size_t len = strcspn(s, ":") ;
-    if (len > rootlen && !strncmp(s, root, rootlen) && s[rootlen] == '/'
-     && !add_dir(out, "", s + rootlen, len - rootlen)) return 0 ;
-    if (!s[len]) break ;
-    s += len + 1 ;
-  }
-  return (out->len || stralloc_cats(out, path)) && stralloc_0(out) ;
+  return stralloc_catb(why, answer.s, len + 1) && !len ;
 }

@@ -42,7 +42,7 @@ static int reboot_call (enum s4_action_e action, char const *arg)
 static void try_reboot (enum s4_action_e action, char const *arg)
 {
   int wstat ;
-  pid_t pid = s4_fork(-1, 0) ;
+  pid_t pid = s4_fork_worker(-1, 0) ;
   if (pid <= 0)
   {
     int e = reboot_call(action, arg) == -1 ? errno : 0 ;

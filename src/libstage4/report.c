@@ -3,7 +3,8 @@
 /*
   Reports: one line, one write(2), so that it is one record in /dev/kmsg and never mixed with another's.
   A reader that has gone to sleep (a full pipe, a stopped terminal) costs 100 ms a line and a second in
-  all; after that second the kernel log gets the lines instead, or nobody.
+  all; after that second the kernel log gets the lines instead, or nobody. What stderr is, is asked anew for
+  each line: begin, pivot and we ourselves replace it, and it costs nothing.
 */
 
 #include <skalibs/nonposix.h>
@@ -13,14 +14,11 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <skalibs/allreadwrite.h>
-#include <skalibs/djbunix.h>
 #include <skalibs/sig.h>
 #include <skalibs/strerr.h>
 #include <skalibs/types.h>
@@ -115,63 +113,73 @@ static ssize_t write_interruptibly (int fd, char const *s, size_t n)
   return r ;
 }
 
- /* A file can lie on a frozen or dead file system, where write(2) sleeps without hearing signals. */
+enum outcome_e { WRITTEN, LOST, GONE } ;   /* LOST: this line; GONE: so would be all others */
 
-static ssize_t write_in_child (int fd, char const *s, size_t n)
+static enum outcome_e write_stream (int fd, char const *s, size_t n, s4_ms patience)
 {
-  s4_ms const limit = s4_now() + LINE_PATIENCE ;
+  struct pollfd x = { .fd = fd, .events = POLLOUT } ;
+  s4_ms const limit = s4_now() + patience ;
+  ssize_t r ;
+  int p ;
+  do p = poll(&x, 1, patience > 0 ? (int)patience : 0) ; while (p == -1 && errno == EINTR && s4_now() < limit) ;
+  if (p != 1) return LOST ;
+  r = write_interruptibly(fd, s, n) ;
+  if (r == (ssize_t)n) return WRITTEN ;
+  return r >= 0 || errno == EAGAIN || errno == EINTR ? LOST : GONE ;   /* EPIPE, EIO of a console that was hung up */
+}
+
+ /*
+   A file can lie on a frozen or dead file system, where write(2) sleeps without hearing signals: left to a
+   child. When that takes too long the file is given up at once, so that no later line overtakes this one. The
+   child is not killed: it could hang again in its end, where its mark can't be seen any more.
+ */
+
+static enum outcome_e write_file (int fd, char const *s, size_t n, s4_ms patience)
+{
+  s4_ms const limit = s4_now() + patience ;
   int wstat ;
-  pid_t pid = fork() ;
-  if (pid == -1) return -1 ;
-  if (!pid) _exit(write(fd, s, n) != (ssize_t)n) ;
-  for (;;)
-  {
-    pid_t r = waitpid(pid, &wstat, WNOHANG) ;
-    if (r == pid) return WIFEXITED(wstat) && !WEXITSTATUS(wstat) ? (ssize_t)n : -1 ;
-    if (r == -1 && errno != EINTR) return -1 ;
-    if (s4_now() >= limit) break ;
-    poll(0, 0, 1) ;
-  }
-  errno = EAGAIN ;
-  return -1 ;
+  pid_t pid = s4_fork_worker(fd, 0) ;
+  if (pid == -1) return LOST ;
+  if (!pid) _exit(allwrite(fd, s, n) != n) ;
+  if (!s4_wait(pid, limit, &wstat)) return GONE ;
+  return !WIFEXITED(wstat) ? LOST : WEXITSTATUS(wstat) ? GONE : WRITTEN ;
 }
 
-static void give_up_on (int fd)
+ /* Never blocks, and never says to poll(2) that it can be written to. */
+
+static enum outcome_e write_kmsg (int fd, char const *s, size_t n)
 {
-  int kmsg = open("/dev/kmsg", O_WRONLY | O_NOCTTY | O_CLOEXEC) ;
-  if (kmsg == -1) kmsg = open("/dev/null", O_WRONLY | O_CLOEXEC) ;
-  if (kmsg == -1) return ;
-  dup2(kmsg, fd) ;
-  close(kmsg) ;
+  return write(fd, s, n) == (ssize_t)n ? WRITTEN : GONE ;
 }
 
-static int is_kmsg (struct stat const *st)
+ /* stdout, too, if it hangs with it: a process can't even end with a file that hangs. */
+
+static void give_up (int fd)
 {
-  return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 11) ;   /* Documentation/admin-guide/devices.txt */
+  if (s4_fd_kind(fd) == S4_FD_FILE && s4_fd_kind(1) == S4_FD_FILE && s4_mount_id(1) == s4_mount_id(fd))
+    s4_give_up_fd(1) ;
+  s4_give_up_fd(fd) ;
 }
 
 static void emit (int fd, char const *s, size_t n)
 {
-  static s4_ms waited = 0 ;
-  struct pollfd x = { .fd = fd, .events = POLLOUT } ;
-  struct stat st ;
-  s4_ms start = s4_now() ;
-  ssize_t r ;
-  if (fstat(fd, &st) == -1) return ;
-  if (S_ISREG(st.st_mode)) r = write_in_child(fd, s, n) ;
-  else if (is_kmsg(&st)) r = write(fd, s, n) ;   /* never blocks, and never says so to poll(2) */
-  else
+  static s4_ms waited = 0 ;   /* for lines that were lost, or took long */
+  s4_ms const start = s4_now() ;
+  s4_ms const left = ALL_PATIENCE - waited ;
+  s4_ms took ;
+  enum outcome_e outcome = WRITTEN ;
+  switch (s4_fd_kind(fd))
   {
-    s4_ms patience = ALL_PATIENCE - waited < LINE_PATIENCE ? ALL_PATIENCE - waited : LINE_PATIENCE ;
-    int p ;
-    do p = poll(&x, 1, patience > 0 ? (int)patience : 0) ; while (p == -1 && errno == EINTR
-     && s4_now() < start + patience) ;
-    r = p == 1 ? write_interruptibly(fd, s, n) : (errno = EAGAIN, -1) ;
+    case S4_FD_CLOSED : return ;
+    case S4_FD_KMSG : outcome = write_kmsg(fd, s, n) ; break ;
+    case S4_FD_FILE : outcome = write_file(fd, s, n, left) ; break ;
+    case S4_FD_STREAM : outcome = write_stream(fd, s, n, left < LINE_PATIENCE ? left : LINE_PATIENCE) ; break ;
   }
-  if (r == (ssize_t)n) return ;
-  waited += s4_now() - start ;
-  if (waited < ALL_PATIENCE && (r >= 0 || errno == EAGAIN || errno == EINTR)) return ;
-  give_up_on(fd) ;   /* it sleeps, or it is gone: EPIPE, EIO of a console that was hung up */
+  took = s4_now() - start ;
+  if (outcome == LOST || took > LINE_PATIENCE) waited += took ;
+  if (outcome == WRITTEN || (outcome == LOST && waited < ALL_PATIENCE)) return ;
+  give_up(fd) ;
+  if (s4_fd_kind(fd) == S4_FD_KMSG) write_kmsg(fd, s, n) ;
   waited = 0 ;
 }
 
@@ -200,10 +208,17 @@ void s4_report (enum s4_level_e level, int err, char const *const *s, size_t n)
   errno = e ;
 }
 
+int s4_unable (char const *what, char const *arg)
+{
+  s4_fatalsys("unable to ", what, arg) ;
+  return 0 ;
+}
+
 void s4_plan (char const *const *s, size_t n)
 {
   char buf[S4_LINE_MAX] ;
   size_t len = s4_line(buf, s, n, 0) ;
-   /* nothing is under way: this may block */
-  if (allwrite(1, buf, len) != len) s4_fatalsys("unable to write to stdout") ;
+  if (allwrite(1, buf, len) == len) return ;   /* nothing is under way: this may block */
+  s4_fatalsys("unable to write to stdout") ;
+  s4_step_giveup(S4_NOTSTARTED) ;
 }

@@ -68,31 +68,27 @@ static int is_in_survivor_cgroup (char const *root, pid_t pid, stralloc *sa)
   return marked ;
 }
 
-struct look
-{
-  s4_victim *v ;
-  char const *cgroups ;   /* where cgroup 2 is mounted, or 0 */
-} ;
-
 static int look (unsigned int i, void *data)
 {
-  struct look const *l = data ;
   static stralloc sa = STRALLOC_ZERO ;
-  pid_t pid = l->v[i].p.pid ;
-  if (!l->v[i].p.uid && is_storage_daemon(pid, &sa)) return S4_SPARED_STORAGE ;
-  return is_in_survivor_cgroup(l->cgroups, pid, &sa) ? S4_SPARED_CGROUP : S4_NOT_SPARED ;
+  static char const *cgroups ;
+  static int looked = 0 ;
+  s4_victim const *v = (s4_victim const *)data + i ;
+  if (!v->p.uid && is_storage_daemon(v->p.pid, &sa)) return S4_SPARED_STORAGE ;
+  if (!looked++) cgroups = cgroup_root() ;
+  return is_in_survivor_cgroup(cgroups, v->p.pid, &sa) ? S4_SPARED_CGROUP : S4_NOT_SPARED ;
 }
 
  /* One that can't be looked at is stuck itself, and is not spared. */
 
 void s4_victims_look (genalloc *victims)
 {
-  struct look l = { .v = genalloc_s(s4_victim, victims), .cgroups = cgroup_root() } ;
+  s4_victim *v = genalloc_s(s4_victim, victims) ;
   unsigned int n = (unsigned int)genalloc_len(s4_victim, victims) ;
-  s4_job const job = { .n = n, .timeout = LOOK_TIMEOUT, .run = &look, .data = &l } ;
+  s4_job const job = { .n = n, .timeout = LOOK_TIMEOUT, .run = &look, .data = v } ;
   s4_task const *t = n ? s4_work(&job) : 0 ;
   if (n && !t) s4_warnsys("unable to look at command lines, storage daemons may be killed") ;
   for (unsigned int i = 0 ; t && i < n ; i++)
     if (t[i].state == S4_FINISHED && (t[i].err == S4_SPARED_STORAGE || t[i].err == S4_SPARED_CGROUP))
-      l.v[i].spared = (char)t[i].err ;
+      v[i].spared = (char)t[i].err ;
 }

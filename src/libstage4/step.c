@@ -32,9 +32,10 @@ void s4_step_init (char const *prog, char const *usagestring, unsigned int f, ch
   usage = usagestring ;
   flags = f ;
   s4.marker = (char *)argv[0] ;
+  s4.dryrun = s4.force = 0 ;   /* walking in place, another program was here before */
   sig_ignore(SIGPIPE) ;    /* a report to a logger that is dead must not kill the step */
   sig_restore(SIGCHLD) ;   /* ignored, it would hide the ends of children */
-  fd_sanitize() ;   /* else the next file to be opened could become stderr */
+  (void)fd_sanitize() ;   /* else the next file to be opened could become stderr */
   s4_chain_read(envp, !!(f & S4_FINISHES)) ;
    /* The pid makes a variable that somebody inherits by mistake harmless. */
   walk_mode = s4_getenv("STAGE4_WALK") ;
@@ -113,8 +114,10 @@ s4_ms s4_step_time (char const *arg, int zero)
 
 char const **s4_step_block (int argc, char const **argv)
 {
+  int const quoted = argc && (*argv[0] == ' ' || !*argv[0]) ;
   int len = el_semicolon(argv) ;
-  if (!len || len >= argc)
+  if (len > argc && !quoted) s4_step_usage() ;   /* no block at all */
+  if (!len || len > argc)
   {
     s4_fatal(len ? "unterminated block" : "empty block") ;
     s4_step_giveup(S4_USAGE) ;
@@ -132,6 +135,7 @@ void s4_step_checked (char const *const *next, char const *const *block)
 {
   if (s4.walking)
   {
+    if (s4.dryrun) s4_step_refuse("-n: this step would do nothing, and nothing would follow it") ;
     if (block) walk_block(block) ;
     s4_walk_on(next) ;
   }
@@ -142,10 +146,22 @@ void s4_step_checked (char const *const *next, char const *const *block)
   }
 }
 
+ /* Who must end the machine can't just plan: that would be the end of the chain, or of pid 1. */
+
+static void end_plan (int code)
+{
+  if ((getpid() == 1 || getpid() == s4.pid) && !s4.container)
+  {
+    s4_fatal("-n: nothing was done, and nothing will follow") ;
+    s4_step_giveup(code) ;
+  }
+  _exit(code) ;
+}
+
 void s4_step_next (char const *const *next, int code)
 {
   char fmt[UINT_FMT] ;
-  if (s4.dryrun) _exit(code) ;
+  if (s4.dryrun) end_plan(code) ;
   if (!next[0])
   {
     if (getpid() != 1 || s4.container) _exit(code) ;
@@ -161,6 +177,6 @@ void s4_step_next (char const *const *next, int code)
 
 void s4_step_giveup (int code)
 {
-  if (!s4.walking && !s4.dryrun && (getpid() == s4.pid || getpid() == 1)) s4_lastresort(code) ;
+  if (!s4.walking && (getpid() == s4.pid || getpid() == 1)) s4_lastresort(code) ;
   _exit(code) ;
 }

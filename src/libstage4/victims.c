@@ -80,21 +80,15 @@ static void send (s4_victim const *v, int sig)
   else if (errno != ESRCH) s4_warnsys("unable to send ", sig_name(sig), " to ", S4_NUM(v->p.pid), " ", v->p.comm) ;
 }
 
-static void set_policy (int policy, int priority)
+void s4_run_first (int on)
 {
-  struct sched_param const p = { .sched_priority = priority } ;
-  sched_setscheduler(0, policy, &p) ;   /* where it isn't permitted it only takes longer */
+  struct sched_param const p = { .sched_priority = on ? sched_get_priority_min(SCHED_FIFO) : 0 } ;
+  sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &p) ;
 }
-
- /*
-   Those who are woken up to die would run before us, one by one, and the last ones would begin their
-   cleaning up only when all others are gone. So all are told first.
- */
 
 void s4_victims_signal (genalloc const *victims, int sig)
 {
   s4_victim const *v = genalloc_s(s4_victim, victims) ;
-  set_policy(SCHED_FIFO, sched_get_priority_min(SCHED_FIFO)) ;
   for (size_t i = 0 ; i < genalloc_len(s4_victim, victims) ; i++)
   {
     send(v + i, sig) ;
@@ -102,7 +96,6 @@ void s4_victims_signal (genalloc const *victims, int sig)
     if (v[i].p.tty) s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGHUP) ;   /* what an interactive shell ends on */
     s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGCONT) ;                  /* a stopped process sees the others only then */
   }
-  set_policy(SCHED_OTHER, 0) ;
 }
 
  /* --- waiting --- */

@@ -35,38 +35,6 @@ int s4_is_ours (char const *word)
   return !strcmp(base, "stage4") ;
 }
 
-static int is_executable (char const *file)
-{
-  struct stat st ;
-  if (stat(file, &st) == -1) return 0 ;
-  if (!S_ISREG(st.st_mode)) return (errno = EACCES, 0) ;
-  return !access(file, X_OK) ;
-}
-
-static int try_place (stralloc *path, char const *dir, size_t len, char const *word)
-{
-  path->len = 0 ;
-  return stralloc_catb(path, dir, len) && (!len || stralloc_cats(path, "/"))
-   && stralloc_cats(path, word) && stralloc_0(path) && is_executable(path->s) ;
-}
-
- /* The search of execvp(3), as skalibs' execvep does it: a word with a slash is a path. */
-
-int s4_find_program (char const *word, stralloc *path)
-{
-  char const *dirs = s4_nextpath() ;
-  int e = ENOENT ;
-  if (strchr(word, '/')) return try_place(path, "", 0, word) ;
-  for (;;)
-  {
-    size_t len = strcspn(dirs, ":") ;
-    if (try_place(path, len ? dirs : ".", len ? len : 1, word)) return 1 ;
-    if (errno == EACCES) e = EACCES ;
-    if (!dirs[len]) return (errno = e, 0) ;
-    dirs += len + 1 ;
-  }
-}
-
 s4_main_func *(*s4_multicall) (char const *) = 0 ;
 
  /* In the one binary a walk needs no exec to get to the next program, if that is this very file. */
@@ -110,7 +78,7 @@ int s4_walk (char const *const *argv, s4_ms timeout)
   int wstat ;
   pid_t pid ;
   if (!argv[0]) return 1 ;
-  pid = s4_fork(-1, 0) ;
+  pid = s4_fork_worker(-1, 0) ;
   if (pid == -1)
   {
     s4_warnsys("unable to fork, the line is not checked") ;

@@ -81,7 +81,7 @@ static int worker_start (struct board *b)
   struct pollfd x = { .events = POLLIN } ;
   pid_t pid ;
   if (!genalloc_readyplus(pid_t, &b->workers, 1) || !genalloc_readyplus(struct pollfd, &b->pollfds, 1)) return 0 ;
-  pid = s4_fork(-1, b->job->oom) ;
+  pid = s4_fork_worker(-1, b->job->oom) ;
   if (pid == -1) return 0 ;
   if (!pid)
   {
@@ -239,7 +239,7 @@ int s4_ask (int (*f) (int, void *), void *data, s4_ms timeout, stralloc *answer)
   pid_t pid ;
   answer->len = 0 ;
   if (pipecoe(p) == -1) return 0 ;
-  pid = s4_fork(p[1], 0) ;
+  pid = s4_fork_worker(p[1], 0) ;
   if (pid == -1)
   {
     fd_close(p[0]) ;

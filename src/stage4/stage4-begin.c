@@ -44,13 +44,16 @@ static int use_ramfs (struct options *o)
   stralloc why = STRALLOC_ZERO, path = STRALLOC_ZERO ;
   unsigned int stale = 0 ;
   if (!o->ramfs) return s4_setenv("STAGE4_RAMFS", 0) ;
-  if (!s4_ramfs_check(o->ramfs, CHECK_TIMEOUT, &why, &stale))
+  if (!s4_ramfs_check(o->ramfs, 0, CHECK_TIMEOUT, &why, &stale))
   {
     s4_warn("the ramfs ", o->ramfs, " is not used: ", why.s) ;
     o->left = 1 ;
     return s4_setenv("STAGE4_RAMFS", 0) ;
   }
-  if (stale) s4_warn("the ramfs ", o->ramfs, " is stale: ", S4_NUM(stale), " files have changed since it was made") ;
+  if (stale == S4_NOBODY_KNOWS)
+    s4_warn("the ramfs ", o->ramfs, " may be stale: the files it was made of can't be looked at") ;
+  else if (stale)
+    s4_warn("the ramfs ", o->ramfs, " is stale: ", S4_NUM(stale), " files have changed since it was made") ;
   return s4_setenv("STAGE4_RAMFS", o->ramfs) && s4_path_inside(&path, s4_nextpath(), o->ramfs)
    && s4_setenv("PATH", path.s) ;
 }
@@ -94,13 +97,15 @@ static int is_chain_under_way (void)
   return known && !peer.uid && is_of_our_machine(peer.pid) ;
 }
 
+ /* The socket stays open, for all that follow. */
+
 static int lock_chain (void)
 {
   int fd = socket(AF_UNIX, SOCK_STREAM, 0) ;
-  if (fd == -1) return -1 ;
-  if (!bind(fd, (struct sockaddr const *)&lock_name, LOCK_NAMELEN) && !listen(fd, 64)) return fd ;
+  if (fd == -1) return 0 ;
+  if (!bind(fd, (struct sockaddr const *)&lock_name, LOCK_NAMELEN) && !listen(fd, 64)) return 1 ;
   fd_close(fd) ;
-  return -1 ;
+  return 0 ;
 }
 
 static int show_plan (struct options const *o, char const *const *next)
@@ -117,7 +122,6 @@ static int show_plan (struct options const *o, char const *const *next)
 
 static void begin (struct options *o, char const *const *next)
 {
-  int lock ;
   if (geteuid())
   {
     s4_fatal("only root can end the machine; nothing was touched") ;
@@ -133,9 +137,8 @@ static void begin (struct options *o, char const *const *next)
     s4_fatal("a chain is under way on this machine already") ;
     s4_step_giveup(S4_NOTSTARTED) ;
   }
-  lock = lock_chain() ;
-  if (lock < 0) s4_warnsys("unable to keep other chains from beginning") ;
-  s4_become_fit(o->output, lock) ;
+  if (!lock_chain()) s4_warnsys("unable to keep other chains from beginning") ;
+  s4_become_fit(o->output) ;
   s4_info(s4_action_name(o->action), " by pid ", S4_NUM(getpid()), o->budget ? ", within " : "",
     o->budget ? S4_MS(o->budget) : "") ;
 }
@@ -168,6 +171,7 @@ int main (int argc, char const **argv, char const *const *envp)
   if (o.action == S4_NOACTION || !argv[0]) s4_step_usage() ;
   if (s4.walking && s4.pid) s4_step_refuse("a line begins only once") ;
   s4.action = o.action ;
+  s4_shed_fds(s4.watchdog) ;
   if (!set_environment(&o))
   {
     s4_fatalsys("unable to set the environment") ;

@@ -53,7 +53,7 @@ int main (int argc, char const **argv, char const *const *envp)
   if (!arg) arg = s4_getenv("STAGE4_ARG") ;
   if (action == S4_NOACTION && !s4.walking)
   {
-    s4_fatal("no action: give -A, or STAGE4_ACTION") ;
+    s4_fatal("no action: give -A; STAGE4_ACTION counts only while the process of STAGE4_PID lives") ;
     s4_step_giveup(S4_USAGE) ;
   }
   if (action == S4_RETURN || s4.action == S4_RETURN)
@@ -63,7 +63,7 @@ int main (int argc, char const **argv, char const *const *envp)
   if (s4.dryrun)
   {
     s4_planline(s4_action_name(action), arg ? " " : "", arg) ;
-    return S4_DONE ;
+    s4_step_next(argv, S4_DONE) ;
   }
   say_what_is_left(action) ;
   if (!s4.container && synctimeout && !s4_sync(synctimeout)) s4_warn("sync is not finished, going on") ;

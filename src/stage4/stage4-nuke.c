@@ -91,31 +91,53 @@ static int all_respawned (genalloc const *victims, uint64_t since)
   return getpid() != 1 ;
 }
 
-enum outcome_e { NOBODY_LEFT, RESPAWNING, SURVIVORS } ;
+enum outcome_e { NOBODY_LEFT, RESPAWNING, SURVIVORS, SIGNALLED } ;
+
+struct end
+{
+  int sig ;
+  s4_ms until ;
+  uint64_t since ;         /* when it began, in ticks */
+  unsigned int respawns ;  /* rounds that found nothing older */
+  size_t signalled ;
+} ;
+
+static enum outcome_e find_and_signal (struct options *o, genalloc *victims, struct end *e)
+{
+  if (!find_victims(o, victims, e->until))
+  {
+    s4_warnsys("unable to see who is there") ;
+    return SURVIVORS ;
+  }
+  s4_victims_drop_spared(victims) ;
+  if (!genalloc_len(s4_victim, victims)) return NOBODY_LEFT ;
+  if (all_respawned(victims, e->since) && ++e->respawns > RESPAWNS) return RESPAWNING ;
+  if (s4_now() >= e->until && e->signalled) return SURVIVORS ;
+  s4_victims_signal(victims, e->sig) ;
+  e->signalled += genalloc_len(s4_victim, victims) ;
+  s4_verbose(sig_name(e->sig), " to ", S4_NUM((int64_t)genalloc_len(s4_victim, victims)), " processes") ;
+  return SIGNALLED ;
+}
+
+ /*
+   Those who are woken up to die would run before us, one by one, and the last ones would begin their cleaning up
+   only when all others are gone. So all are told first.
+ */
 
 static enum outcome_e end_all (struct options *o, genalloc *victims, int sig, s4_ms grace, size_t *signalled)
 {
-  s4_ms const until = s4_limit(grace) ;
+  struct end e = { .sig = sig, .until = s4_limit(grace), .since = s4_ticks() } ;
   s4_ms next_report = s4_now() + 1000 ;
-  uint64_t const since = s4_ticks() ;
-  unsigned int respawns = 0 ;
+  enum outcome_e outcome ;
   do
   {
-    if (!find_victims(o, victims, until))
-    {
-      s4_warnsys("unable to see who is there") ;
-      return SURVIVORS ;
-    }
-    s4_victims_drop_spared(victims) ;
-    if (!genalloc_len(s4_victim, victims)) return NOBODY_LEFT ;
-    if (all_respawned(victims, since) && ++respawns > RESPAWNS) return RESPAWNING ;
-    if (s4_now() >= until && *signalled) return SURVIVORS ;
-    s4_victims_signal(victims, sig) ;
-    *signalled += genalloc_len(s4_victim, victims) ;
-    s4_verbose(sig_name(sig), " to ", S4_NUM((int64_t)genalloc_len(s4_victim, victims)), " processes") ;
+    s4_run_first(1) ;
+    outcome = find_and_signal(o, victims, &e) ;
+    s4_run_first(0) ;
   }
-  while (s4_victims_wait(victims, until, &next_report)) ;
-  return SURVIVORS ;
+  while (outcome == SIGNALLED && s4_victims_wait(victims, e.until, &next_report)) ;
+  *signalled = e.signalled ;
+  return outcome == SIGNALLED ? SURVIVORS : outcome ;
 }
 
 static int nuke (struct options *o)
@@ -235,7 +257,7 @@ int main (int argc, char const **argv, char const *const *envp)
 
   if (s4_proc() == -1)
   {
-    s4_fatal("no /proc: can't see who is there") ;
+    s4_warn("no /proc: can't see who is there") ;
     s4_step_next(argv, S4_NOTSTARTED) ;
   }
   if (!ok || (!o.ancestors_too && !omit_ancestors(&o)) || !omit_pidfiles(&o))

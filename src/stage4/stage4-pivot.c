@@ -31,7 +31,6 @@ struct pivot
   s4_mounts ms ;             /* before */
   stralloc made_private ;    /* mount points to make shared again if it fails, each 0-terminated */
   int bound ;                /* newroot was bound on itself */
-  int rootfs ;               /* the old root is the initramfs: MS_MOVE instead of pivot_root */
 } ;
 
  /* Where the old root will be, while the new one is not yet it. */
@@ -90,7 +89,6 @@ static int prepare (struct pivot *p)
   new = s4_mounts_on(&p->ms, p->newroot) ;
   if (!make_private(p, new) || !make_private(p, s4_mounts_parent(&p->ms, new)) || !make_private(p, root))
     return failed("make private ", p->newroot) ;
-  p->rootfs = !strcmp(p->ms.m[root].type, "rootfs") ;
   if (mkdir(oldroot_outside(p), 0700) == -1 && errno != EEXIST)
     return failed("make the directory ", oldroot_outside(p)) ;
   return 1 ;
@@ -98,34 +96,17 @@ static int prepare (struct pivot *p)
 
  /* --- over --- */
 
- /*
-   An initramfs can't be pivoted away from. What is mounted on it would vanish from sight with it: it moves
-   below oldroot first.
- */
-
-static int move_over_rootfs (struct pivot *p)
+static int pivot_root (struct pivot *p)
 {
-  int root = s4_mounts_on(&p->ms, "/") ;
-  for (unsigned int i = 0 ; i < p->ms.n ; i++)
-  {
-    char const *to = s4_concat(oldroot_outside(p), p->ms.m[i].dir) ;
-    if (p->ms.m[i].parent != p->ms.m[root].id || !strcmp(p->ms.m[i].dir, p->newroot) || (int)i == root) continue ;
-    if (!strncmp(p->newroot, p->ms.m[i].dir, strlen(p->ms.m[i].dir)) && p->newroot[strlen(p->ms.m[i].dir)] == '/')
-      continue ;
-    if (!s4_make_path(to, &p->ms.m[i]) || mount(p->ms.m[i].dir, to, 0, MS_MOVE, 0) == -1)
-      s4_warnsys("unable to move ", p->ms.m[i].dir, " to ", to) ;
-  }
-  if (chdir(p->newroot) == -1) return failed("enter ", p->newroot) ;
-  if (mount(".", "/", 0, MS_MOVE, 0) == -1) return failed("move to / ", p->newroot) ;
-  return !chroot(".") || failed("chroot into ", p->newroot) ;
+  if (!syscall(SYS_pivot_root, p->newroot, oldroot_outside(p))) return 1 ;
+  return failed("pivot_root to ", p->newroot) ;
 }
 
 static int change_root (struct pivot *p)
 {
-  if (p->rootfs ? !move_over_rootfs(p) : syscall(SYS_pivot_root, p->newroot, oldroot_outside(p))
-   && !failed("pivot_root to ", p->newroot)) return 0 ;
-  if (chdir("/") == -1) s4_warnsys("unable to enter the new root") ;
-  return 1 ;
+  int root = s4_mounts_on(&p->ms, "/"), new = s4_mounts_on(&p->ms, p->newroot) ;
+  if (strcmp(p->ms.m[root].type, "rootfs")) return pivot_root(p) ;
+  return s4_leave_rootfs(&p->ms, (unsigned int)root, (unsigned int)new, p->oldroot) ;
 }
 
 static void set_environment (struct pivot *p, char const *old)
@@ -147,7 +128,8 @@ static int pivot (struct pivot *p)
     undo(p) ;
     return S4_LEFT ;
   }
-  for (unsigned int i = 0 ; i < n ; i++) s4_bring(s4_kept_mount_at(&mounts, i), moves[i]) ;
+  if (chdir("/") == -1) s4_warnsys("unable to enter the new root") ;
+  s4_bring(&mounts, moves, n) ;
   s4_release_fds(old) ;
   set_environment(p, old) ;
   s4_info("pivoted to ", p->newroot, ", the old root is at ", old) ;
@@ -166,36 +148,13 @@ static void walk_inside (struct pivot *p, char const *const *next)
     s4_warnsys("unable to look into ", p->newroot, ", what follows is looked for outside") ;
 }
 
-static int look_inside (int fd, void *data)
-{
-  stralloc path = STRALLOC_ZERO ;
-  char const *word = data ;
-  (void)fd ;
-  return chroot(".") == -1 || !s4_find_program(word, &path) ? errno : 0 ;
-}
-
-static int has_inside (struct pivot *p, char const *word)
-{
-  stralloc none = STRALLOC_ZERO, path = STRALLOC_ZERO ;
-  stralloc const modifs = s4.modifs ;
-  int r ;
-  s4.modifs = (stralloc)STRALLOC_ZERO ;
-  r = s4_path_pivoted(&path, s4_nextpath(), p->newroot) && s4_setenv("PATH", path.s)
-   && chdir(p->newroot) == 0 && s4_ask(&look_inside, (void *)word, LOOK_TIMEOUT, &none) ;
-  s4.modifs = modifs ;
-  return r ;
-}
-
 static int is_usable (struct pivot *p, char const *const *next)
 {
   stralloc why = STRALLOC_ZERO ;
-  unsigned int stale ;
   if (s4_getenv("STAGE4_OLDROOT")) return (s4_warn("no pivot: this chain has pivoted already"), 0) ;
   if (!p->newroot) return (s4_warn("no pivot: no shutdown ramfs, neither -R nor STAGE4_RAMFS"), 0) ;
-  if (!s4_ramfs_check(p->newroot, LOOK_TIMEOUT, &why, &stale))
+  if (!s4_ramfs_check(p->newroot, next[0], LOOK_TIMEOUT, &why, 0))
     return (s4_warn("no pivot: ", p->newroot, " can't be used: ", why.s), 0) ;
-  if (*next && !has_inside(p, next[0]))
-    return (s4_warnsys("no pivot: unable to find ", next[0], " in ", p->newroot), 0) ;
   return 1 ;
 }
 

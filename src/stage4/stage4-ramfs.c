@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>   /* rename */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -28,12 +29,6 @@
 #define CHECK_TIMEOUT 30000
 #define EXCHANGE (1u << 1)   /* RENAME_EXCHANGE of linux/fs.h, which older libcs neither have nor go together with */
 
-static int failed (char const *what, char const *arg)
-{
-  s4_fatalsys("unable to ", what, arg) ;
-  return 0 ;
-}
-
  /* --- what goes in: mount points, the toolkit that lies beside this program, what was asked for --- */
 
 static char const *const toolkit[] =
@@ -47,7 +42,7 @@ static int add_toolkit (s4_ramfill *r)
   stralloc self = STRALLOC_ZERO, dir = STRALLOC_ZERO ;
   char const *multicall ;
   if (sareadlink(&self, "/proc/self/exe") == -1 || !stralloc_0(&self)
-   || !sadirname(&dir, self.s, strlen(self.s)) || !stralloc_0(&dir)) return failed("find the toolkit by ",
+   || !sadirname(&dir, self.s, strlen(self.s)) || !stralloc_0(&dir)) return s4_unable("find the toolkit by ",
      "/proc/self/exe") ;
   multicall = s4_concat(dir.s, "/stage4") ;
   for (unsigned int i = 0 ; i < sizeof toolkit / sizeof *toolkit ; i++)
@@ -64,11 +59,14 @@ static int add_argument (s4_ramfill *r, char const *arg)
 {
   char const *equals = strchr(arg, '=') ;
   char *src ;
+  int ok ;
   if (!equals) return s4_ramfill_path(r, arg) ;
   src = strdup(arg) ;
-  if (!src) return failed("copy ", arg) ;
+  if (!src) return s4_unable("copy ", arg) ;
   src[equals - arg] = 0 ;
-  return s4_ramfill_as(r, src, equals + 1) ;
+  ok = s4_ramfill_as(r, src, equals + 1) ;
+  free(src) ;
+  return ok ;
 }
 
 static int fill (s4_ramfill *r, char const *const *files)
@@ -96,23 +94,42 @@ static int new_filesystem (char const *size)
   return fd >= 0 ? fd : s4_newfs("ramfs", ramfs) ;   /* tmpfs can't do without swap before Linux 6.4 */
 }
 
+static int detach (char const *dir)
+{
+  return umount2(dir, MNT_DETACH) == 0 || s4_unable("take away the old ", dir) ;
+}
+
+ /*
+   Below the old one, which is then taken away: there is always one. Where the kernel can't do that, the old one
+   comes back if the new one can't be mounted.
+ */
+
+static int replace (int root, char const *dir)
+{
+  int old ;
+  if (!is_ours(dir)) return (errno = EEXIST, s4_unable("replace what stage4-ramfs did not make: ", dir)) ;
+  if (s4_newfs_attach_beneath(root, dir)) return detach(dir) ;
+  old = s4_mount_clone(dir) ;
+  if (old == -1) return s4_unable("hold on to the old ", dir) ;
+  if (!detach(dir)) return 0 ;
+  if (s4_newfs_attach(root, dir)) return 1 ;
+  s4_unable("mount ", dir) ;
+  return s4_newfs_attach(old, dir) ? 0 : s4_unable("mount again the old ", dir) ;
+}
+
 static int attach (int root, char const *dir)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
-  if (s4_mounts_load(&ms) && s4_mounts_on(&ms, dir) >= 0)
-  {
-    if (!is_ours(dir)) return (errno = EEXIST, failed("replace what stage4-ramfs did not make: ", dir)) ;
-    if (umount2(dir, MNT_DETACH) == -1) return failed("take away the old ", dir) ;
-  }
-  return s4_newfs_attach(root, dir) || failed("mount ", dir) ;
+  if (s4_mounts_load(&ms) && s4_mounts_on(&ms, dir) >= 0) return replace(root, dir) ;
+  return s4_newfs_attach(root, dir) || s4_unable("mount ", dir) ;
 }
 
 static int make_mounted (s4_ramfill *r, char const *dir, char const *size, char const *const *files)
 {
   int made = !mkdir(dir, 0700) ;
-  if (!made && errno != EEXIST) return failed("make the directory ", dir) ;
+  if (!made && errno != EEXIST) return s4_unable("make the directory ", dir) ;
   r->root = new_filesystem(size) ;
-  if (r->root == -1) failed("make a file system for ", dir) ;
+  if (r->root == -1) s4_unable("make a file system for ", dir) ;
   else if (fill(r, files) && attach(r->root, dir)) return 1 ;
   if (made) rmdir(dir) ;
   return 0 ;
@@ -123,10 +140,10 @@ static int make_mounted (s4_ramfill *r, char const *dir, char const *size, char 
 static int exchange (char const *new, char const *dir)
 {
   if (!rename(new, dir)) return 1 ;   /* also onto an empty directory */
-  if (errno != EEXIST && errno != ENOTEMPTY) return failed("put in place ", dir) ;
-  if (!is_ours(dir)) return (errno = EEXIST, failed("replace what stage4-ramfs did not make: ", dir)) ;
+  if (errno != EEXIST && errno != ENOTEMPTY) return s4_unable("put in place ", dir) ;
+  if (!is_ours(dir)) return (errno = EEXIST, s4_unable("replace what stage4-ramfs did not make: ", dir)) ;
   if (syscall(SYS_renameat2, AT_FDCWD, new, AT_FDCWD, dir, EXCHANGE) == -1)
-    return failed("exchange for the old one ", dir) ;
+    return s4_unable("exchange for the old one ", dir) ;
   if (rm_rf(new) == -1) s4_warnsys("unable to remove the old one, now at ", new) ;
   return 1 ;
 }
@@ -134,10 +151,10 @@ static int exchange (char const *new, char const *dir)
 static int make_plain (s4_ramfill *r, char const *dir, char const *const *files)
 {
   char const *new = s4_concat(dir, ".stage4-new") ;
-  if (rm_rf(new) == -1 && errno != ENOENT) return failed("remove ", new) ;
-  if (mkdir(new, 0700) == -1) return failed("make the directory ", new) ;
+  if (rm_rf(new) == -1 && errno != ENOENT) return s4_unable("remove ", new) ;
+  if (mkdir(new, 0700) == -1) return s4_unable("make the directory ", new) ;
   r->root = open(new, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  if (r->root == -1) failed("open ", new) ;
+  if (r->root == -1) s4_unable("open ", new) ;
   else if (fill(r, files) && exchange(new, dir)) return 1 ;
   rm_rf(new) ;
   return 0 ;
@@ -170,7 +187,8 @@ static int verify (char const *dir)
 {
   stralloc why = STRALLOC_ZERO ;
   unsigned int stale ;
-  if (!s4_ramfs_check(dir, CHECK_TIMEOUT, &why, &stale)) s4_planline("unusable ", dir, ": ", why.s) ;
+  if (!s4_ramfs_check(dir, 0, CHECK_TIMEOUT, &why, &stale)) s4_planline("unusable ", dir, ": ", why.s) ;
+  else if (stale == S4_NOBODY_KNOWS) s4_planline("usable ", dir, ", but the files it was made of can't be looked at") ;
   else if (stale) s4_planline("stale ", dir, ": ", S4_NUM(stale), " files have changed since it was made") ;
   else
   {

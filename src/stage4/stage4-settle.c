@@ -3,9 +3,6 @@
 /* stage4-settle: runs a block again and again, as long as it leaves fewer mounts, swaps or block devices. */
 
 #include <errno.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <skalibs/djbunix.h>
 #include <skalibs/sgetopt.h>
@@ -14,29 +11,15 @@
 
 #define USAGE "stage4-settle [ -v verbosity ] { prog... } prog..."
 
- /* The block's programs are bounded themselves; the budget holds for foreign ones in it. */
+#define ROUND_TIMEOUT 600000   /* the block's own programs are bounded themselves, foreign ones in it are not */
+#define KILLGRACE 2000
 
-static int run_block (char const *const *block, int *late)
+static int run_block (char const *const *block, int *ended)
 {
   int wstat ;
-  pid_t pid = s4_fork(-1, 0) ;
-  if (pid == -1)
-  {
-    s4_warnsys("unable to fork") ;
-    return S4_NOTSTARTED ;
-  }
-  if (!pid)
-  {
-    s4_exec(block) ;
-    s4_fatalsys("unable to execute ", block[0]) ;
-    _exit(S4_NOTSTARTED) ;
-  }
-  if (s4_wait(pid, s4.budget.deadline == S4_NEVER ? S4_NEVER : s4_limit(INT32_MAX), &wstat))
-    return wait_estatus(wstat) ;
-  s4_warn("the time is up, leaving ", block[0]) ;
-  kill(pid, SIGKILL) ;
-  *late = 1 ;
-  return S4_LATE ;
+  int r = s4_run(block, &s4_fork_step, s4_limit(ROUND_TIMEOUT), KILLGRACE, &wstat) ;
+  *ended = !r ;
+  return r ? r : wait_estatus(wstat) ;
 }
 
 static int has_shrunk (s4_leftovers const *before, s4_leftovers const *after)
@@ -48,18 +31,18 @@ static int has_shrunk (s4_leftovers const *before, s4_leftovers const *after)
 static int settle (char const *const *block)
 {
   s4_leftovers before, after ;
-  int code, late = 0 ;
+  int code, ended ;
   if (!s4_leftovers_count(&after)) s4_warnsys("unable to count what is there, running the block once") ;
   do
   {
     before = after ;
-    code = run_block(block, &late) ;
+    code = run_block(block, &ended) ;
     if (!s4_leftovers_count(&after)) break ;
     s4_verbose("mounts ", S4_NUM(before.mounts), " -> ", S4_NUM(after.mounts), ", swaps ", S4_NUM(before.swaps),
       " -> ", S4_NUM(after.swaps),
       ", block devices ", S4_NUM(before.devices), " -> ", S4_NUM(after.devices)) ;
   }
-  while (!late && has_shrunk(&before, &after)) ;
+  while (ended && has_shrunk(&before, &after)) ;
   return code ;
 }
 

@@ -224,7 +224,7 @@ int main (int argc, char const **argv, char const *const *envp)
   }
   if (!plan_make(&p))
   {
-    s4_fatalsys("unable to read /proc/swaps") ;
+    s4_warnsys("unable to read /proc/swaps") ;
     s4_step_next(argv, S4_NOTSTARTED) ;
   }
   s4_step_next(argv, s4.dryrun ? show_plan(&p) : switch_off(&p, timeout)) ;

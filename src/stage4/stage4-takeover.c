@@ -52,6 +52,15 @@ static int find_absolute (stralloc *path, char const *word)
    && (path->len--, 1) ;
 }
 
+static int find_execline (stralloc *path, char const *word)
+{
+  if (find_absolute(path, s4_concat(EXECLINE_EXTBINPREFIX, word))
+   || find_absolute(path, s4_concat(EXECLINE_SHEBANGPREFIX, word))
+   || find_absolute(path, word)) return 1 ;
+  s4_warnsys("unable to find execline's ", word) ;
+  return 0 ;
+}
+
 static int pid1_has_path (void)
 {
   stralloc env = STRALLOC_ZERO ;
@@ -74,13 +83,11 @@ static int add_word (stralloc *script, char const *word)
 static int make_script (stralloc *script, char const *const *prog)
 {
   stralloc path = STRALLOC_ZERO ;
-  if (!find_absolute(&path, EXECLINE_EXTBINPREFIX "execlineb")
-   && !find_absolute(&path, EXECLINE_SHEBANGPREFIX "execlineb")
-   && !find_absolute(&path, "execlineb"))
-    return (s4_warn("no execlineb"), 0) ;
-  if (!stralloc_cats(script, "#!") || !stralloc_cats(script, path.s) || !stralloc_cats(script, " -P\n")) return 0 ;
-  if (!pid1_has_path() && find_absolute(&path, EXECLINE_EXTBINPREFIX "export")
-   && (!add_word(script, path.s) || !add_word(script, "PATH") || !add_word(script, s4_nextpath()))) return 0 ;
+  if (!find_execline(&path, "execlineb")
+   || !stralloc_cats(script, "#!") || !stralloc_cats(script, path.s) || !stralloc_cats(script, " -P\n")) return 0 ;
+  if (!pid1_has_path()
+   && (!find_execline(&path, "export") || !add_word(script, path.s)
+    || !add_word(script, "PATH") || !add_word(script, s4_nextpath()))) return 0 ;
   if (!find_absolute(&path, prog[0]) || !add_word(script, path.s)) return 0 ;
   for (prog++ ; *prog ; prog++) if (!add_word(script, *prog)) return 0 ;
   return stralloc_append(script, '\n') ;

@@ -184,11 +184,42 @@ static void hostile_headers (void)
   x = image(ET_DYN, 1, PT_INTERP, 0, 0) ;
   memset(x.interp, 'i', sizeof x.interp) ;
   ok(look((char const *)&x, sizeof x, 64) <= S4_LIBRARY, "ELF: a name without end stays within its place") ;
-  x.h.e_ident[EI_CLASS] = sizeof(void *) == 8 ? ELFCLASS32 : ELFCLASS64 ;
-  is_type(&x, sizeof x, S4_NOT_EXECUTABLE, "of the other word size") ;
+  x.h.e_ident[EI_CLASS] = 3 ;
+  is_type(&x, sizeof x, S4_NOT_EXECUTABLE, "of no word size") ;
+  x = image(ET_EXEC, 3, PT_LOAD, PT_INTERP, PT_NOTE) ;
+  x.h.e_ident[EI_DATA] = x.h.e_ident[EI_DATA] == ELFDATA2LSB ? ELFDATA2MSB : ELFDATA2LSB ;
+  is_type(&x, sizeof x, S4_NOT_EXECUTABLE, "of the other byte order") ;
   x = image(ET_EXEC, 3, PT_LOAD, PT_LOAD, PT_NOTE) ;
   x.h.e_ident[0] = 0 ;
   is_type(&x, sizeof x, S4_NOT_EXECUTABLE, "not ELF") ;
+}
+
+ /* A program of 32 bits has the same fields elsewhere. */
+
+static void narrow_header (void)
+{
+  struct { Elf32_Ehdr h ; Elf32_Phdr p[2] ; char interp[32] ; } x ;
+  struct image const wide = image(ET_EXEC, 0, 0, 0, 0) ;
+  memset(&x, 0, sizeof x) ;
+  memcpy(x.h.e_ident, wide.h.e_ident, EI_NIDENT) ;
+  x.h.e_ident[EI_CLASS] = ELFCLASS32 ;
+  x.h.e_phoff = sizeof x.h ;
+  x.h.e_phnum = 2 ;
+  x.p[0].p_type = PT_LOAD ;
+  x.p[1].p_type = PT_INTERP ;
+  x.p[1].p_offset = (Elf32_Off)((char *)x.interp - (char *)&x) ;
+  x.p[1].p_filesz = sizeof "/lib/ld-linux.so.2" ;
+  strcpy(x.interp, "/lib/ld-linux.so.2") ;
+  ok(look((char const *)&x, sizeof x, 64) == S4_DYNAMIC, "ELF: dynamic, of 32 bits") ;
+  is_string(interp, "/lib/ld-linux.so.2", "its interpreter") ;
+  for (size_t len = 0 ; len < sizeof x ; len++)
+    if (look((char const *)&x, len, 64) > S4_LIBRARY)
+    {
+      ok(0, "ELF: of 32 bits, torn at byte %zu", len) ;
+      break ;
+    }
+  x.h.e_phnum = 1 ;
+  ok(look((char const *)&x, sizeof x, 64) == S4_STATIC, "ELF: static, of 32 bits") ;
 }
 
  /* This program itself, however it was linked. */
@@ -210,6 +241,7 @@ int main (void)
   all_scripts() ;
   honest_headers() ;
   hostile_headers() ;
+  narrow_header() ;
   the_real_one() ;
   return done() ;
 }

@@ -6,7 +6,7 @@
 usage='stage4-hook: fatal: usage: stage4-hook [ -v verbosity ] [ -t timeout ] [ -k killgrace ] { prog... } prog...'
 transcript <<'END'
 $ stage4-hook
-! stage4-hook: fatal: unterminated block
+! $usage
 = 100
 $ stage4-hook -x ' true' ''
 ! $usage
@@ -38,8 +38,9 @@ $ stage4-hook '' echo not reached
 $ stage4-hook ' echo' ' not reached'
 ! stage4-hook: fatal: unterminated block
 = 100
+no block at all
 $ stage4-hook echo not reached
-! stage4-hook: fatal: unterminated block
+! $usage
 = 100
 
 what becomes of it is ?, and in the report
@@ -95,6 +96,9 @@ $ stage4-hook -t 300 -k 100 ' sh' ' -c' ' helper setsid sleep 1234 ; sleep 1234 
 longer than a second: it is said
 $ stage4-hook ' sleep' ' 1.3' ''
 !~ stage4-hook: info: waiting for sleep, 1[.][0-9] s
+= 0
+$ stage4-hook ' sh' ' -c' ' exec sleep 1.3' ''
+!~ stage4-hook: info: waiting for sh, now sleep, 1[.][0-9] s
 = 0
 $ stage4-hook -v 0 ' sh' ' -c' ' exit 7' ''
 = 1

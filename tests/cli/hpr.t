@@ -6,20 +6,20 @@
 usage='stage4-hpr: fatal: usage: stage4-hpr [ -v verbosity ] [ -f ] [ -n ] [ -A action ] [ -a arg ] [ -t synctimeout ]'
 transcript <<'END'
 $ stage4-hpr
-! stage4-hpr: fatal: no action: give -A, or STAGE4_ACTION
+! stage4-hpr: fatal: no action: give -A; STAGE4_ACTION counts only while the process of STAGE4_PID lives
 = 100
 $ STAGE4_ACTION=nonsense stage4-hpr
-! stage4-hpr: fatal: no action: give -A, or STAGE4_ACTION
+! stage4-hpr: fatal: no action: give -A; STAGE4_ACTION counts only while the process of STAGE4_PID lives
 = 100
 $ stage4-hpr -A reboot
 ! stage4-hpr: fatal: this destroys: only in a chain that stage4-begin has begun, or with -f
 = 100
 what is left of a chain that is over means nothing
 $ STAGE4_ACTION=reboot stage4-hpr -f
-! stage4-hpr: fatal: no action: give -A, or STAGE4_ACTION
+! stage4-hpr: fatal: no action: give -A; STAGE4_ACTION counts only while the process of STAGE4_PID lives
 = 100
 $ STAGE4_ACTION=reboot STAGE4_PID=999999 stage4-hpr -f
-! stage4-hpr: fatal: no action: give -A, or STAGE4_ACTION
+! stage4-hpr: fatal: no action: give -A; STAGE4_ACTION counts only while the process of STAGE4_PID lives
 = 100
 $ STAGE4_PID=999999 stage4-hpr -A reboot
 ! stage4-hpr: fatal: this destroys: only in a chain that stage4-begin has begun, or with -f
@@ -87,7 +87,7 @@ $ STAGE4_ARG=recovery stage4-hpr -n -A reboot
 | reboot recovery
 = 0
 $ stage4-hpr -n
-! stage4-hpr: fatal: no action: give -A, or STAGE4_ACTION
+! stage4-hpr: fatal: no action: give -A; STAGE4_ACTION counts only while the process of STAGE4_PID lives
 = 100
 
 in a container, without the right to end it: it ends itself

@@ -60,7 +60,7 @@ $ stage4-hpr -n -A reboot >&-
 = 0
 $ stage4-hpr -n -A reboot >/dev/full
 ! stage4-hpr: fatal: unable to write to stdout: No space left on device
-= 0
+= 111
 $ stage4-hookdir -d /d helper code sh -c 'echo "next $CODE"' <&- 2>/dev/null
 | next 1
 = 0
@@ -69,9 +69,13 @@ $ { usleep 100000 ; stage4-hookdir -d /d sh -c 'echo next >/tmp/next' ; } 2>&1 |
 | next
 = 0
 a file is written to
-$ stage4-hookdir -d /d/10 echo next 2>/tmp/log ; usleep 300000 ; cat /tmp/log
+$ stage4-hookdir -d /d/10 echo next 2>/tmp/log ; cat /tmp/log
 | next
 | stage4-hookdir: warning: not executable, not run: /d/10
+= 0
+$ stage4-hookdir -d /d echo next 2>>/tmp/log ; echo $(sed 's,.*/d/,,' /tmp/log)
+| next
+| 10 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39
 = 0
 END
 

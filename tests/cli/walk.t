@@ -58,6 +58,22 @@ $ helper walker stage4-takeover /run/service stage4-nuke -x
 !~ stage4-nuke: fatal: usage: .*
 = 100
 
+a step that only plans
+$ helper walker stage4-nuke stage4-umountall -n stage4-hpr
+! stage4-umountall: fatal: -n: this step would do nothing, and nothing would follow it
+= 100
+$ helper walker stage4-nuke stage4-umountall stage4-hpr -n
+! stage4-hpr: fatal: -n: this step would do nothing, and nothing would follow it
+= 100
+$ helper walker stage4-takeover /run/service stage4-begin -n -r stage4-hpr
+! stage4-begin: fatal: -n: this step would do nothing, and nothing would follow it
+= 100
+$ helper walker stage4-settle ' stage4-umountall' ' -n' '' stage4-hpr
+! stage4-umountall: fatal: -n: this step would do nothing, and nothing would follow it
+= 100
+$ helper walker stage4-hook ' stage4-ramfs' ' -n' ' /run/stage4' '' stage4-hpr
+= 0
+
 in blocks
 $ helper walker stage4-settle ' stage4-umountall' ' -t' ' 10x' '' stage4-hpr
 ! stage4-umountall: fatal: invalid time (like 1500, 1500ms or 10s): 10x

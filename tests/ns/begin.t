@@ -291,7 +291,7 @@ wrong 'unable to find the next program, not-there' "$begin stage4-nuke stage4-um
 wrong 'unable to find the next program, not-there' "$begin stage4-nuke stage4-settle { stage4-umountall } not-there"
 wrong 'unable to find the next program, /plain: Permission denied' "$begin stage4-nuke /plain"
 wrong 'unable to find the next program, /dir: Permission denied' "$begin stage4-nuke /dir"
-wrong 'fatal: unterminated block' "stage4-begin -A reboot -o stage4-nuke stage4-settle stage4-umountall"
+wrong '^stage4-settle: fatal: usage: ' "stage4-begin -A reboot -o stage4-nuke stage4-settle stage4-umountall"
 wrong 'fatal: empty block' "$begin stage4-nuke stage4-settle { } stage4-umountall"
 wrong '^stage4-umountall: fatal: usage: ' "$begin stage4-nuke stage4-settle { stage4-umountall -Q } true"
 wrong '^stage4-swapoff: fatal: usage: ' "$begin stage4-nuke stage4-settle { stage4-umountall stage4-swapoff -Q } true"

@@ -142,6 +142,53 @@ echo "not ok - it goes on"
 END
 told "the last resort, as another: said" "^stage4-hook: fatal: the chain can't go on: last resort, then poweroff$"
 
+box "a plan, as pid 1" 'signal 1' <<'END'
+umount -l /proc
+end
+exec stage4-hpr -n -A poweroff
+END
+told "a plan, as pid 1: it is printed" '^poweroff$'
+told "a plan, as pid 1: said" '^stage4-hpr: fatal: -n: nothing was done, and nothing will follow$'
+told "a plan, as pid 1: and that" "^stage4-hpr: fatal: the chain can't go on: last resort, then reboot$"
+
+box "a plan, as the process that walks" 'signal 2' <<'END'
+umount -l /proc
+export STAGE4_ACTION=poweroff
+end
+sh -c 'STAGE4_PID=$$ exec stage4-nuke -n'
+sleep 10
+echo "not ok - it goes on"
+END
+
+box "a plan, as pid 1 of a container" 'exit 0' <<'END'
+end
+exec stage4-hpr -n -A poweroff
+END
+
+box "/proc shows another pid namespace" 'exit 0' <<'END'
+# as in a container's root that was entered from outside: there is no self in it
+mkdir /inner
+unshare -p -f sh -c 'mount -t proc proc /inner && echo ready >/ready ; sleep 1000' &
+await test -e /ready
+mount --move /inner /proc
+ok "it is somebody else's" not test -e /proc/self
+run stage4-freeze -f
+said 'a container'
+run stage4-nuke -f -n
+ok "those of this one are seen ($!)" grep -q "^end $! " /out
+end
+END
+
+box "a plan, in a block" <<'END'
+cat >/next <<'X'
+. /t/lib.sh
+is "?" "$CODE" 0
+ok "no last resort" not grep -q 'last resort' /err
+end
+X
+exec stage4-begin -A reboot -o stage4-settle " sh" " -c" " exec stage4-umountall -n" "" helper code sh /next 2>/err
+END
+
 box "the last resort is for the pid that walks" <<'END'
 umount -l /proc
 export STAGE4_PID=1 STAGE4_ACTION=reboot

@@ -203,9 +203,9 @@ new -d
 mkdir /outside
 cp /bin/helper /outside/not-inside
 next=/outside/not-inside
-fails "next program missing inside" 'unable to find /outside/not-inside in /ram: No such file or directory' -R /ram
+fails "next program missing inside" "/ram can't be used: not found inside: /outside/not-inside" -R /ram
 next=not-inside PATH=$PATH:/outside
-fails "next program not in PATH inside" 'unable to find not-inside in /ram: No such file or directory' -R /ram
+fails "next program not in PATH inside" "/ram can't be used: not found inside: not-inside" -R /ram
 next=''
 chmod 0775 /ram
 fails "writable by a group" "/ram can't be used: others can write to /ram" -R /ram

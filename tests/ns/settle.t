@@ -102,7 +102,7 @@ box "no such program" <<'END'
 m tmpfs /a
 run stage4-settle " /not/there" "" helper code sh -c 'echo $CODE >/code'
 is "?" "$(cat /code)" 111
-said '^stage4-settle: fatal: unable to execute /not/there: No such file or directory$'
+said '^stage4-settle: warning: unable to execute /not/there: No such file or directory$'
 is "said once" "$(wc -l </err)" 1
 end
 END
@@ -127,7 +127,7 @@ code 99
 ok "within the budget: $took ms" between $took 800 2200
 is "it is gone" "$(alive $(cat /pid))" ""
 is "it is not run again" "$runs" 1
-said '^stage4-settle: warning: the time is up, '
+said '^stage4-settle: info: waiting for sh, now sleep, 1[.]0 s$' '^stage4-settle: warning: sh is not done after 1[.][0-9] s, ending it$'
 END
 
 settling "a hanging program that ignores, with children" <<'END'
@@ -137,7 +137,58 @@ echo 'echo $$ >/pid ; trap "" TERM HUP ; sleep 1000 & echo $! >/child ; sleep 10
 settle
 code 99
 ok "within the budget: $took ms" between $took 500 2200
+is "all of it is gone" "$(alive $(cat /pid /child))" ""
+END
+
+settling "a hanging program that leaves a worker" <<'END'
+# an abandoned one can't be killed, so nobody waits for it
+begun=$(helper ms)
+export STAGE4_PID=1 STAGE4_BEGUN=$begun STAGE4_DEADLINE=$((begun + 1500))
+echo 'helper victim -a @left -i -l /log >/left ; echo $$ >/pid ; exec sleep 1000' >/block
+settle
+code 99
+ok "in time: $took ms" between $took 500 1900
 is "it is gone" "$(alive $(cat /pid))" ""
+is "the worker is not" "$(alive $(cat /left))" "$(cat /left)"
+is "and has got no signal" "$(cat /log)" ""
+unsaid "can't be killed"
+END
+
+settling "one that ends, and leaves a worker" <<'END'
+m tmpfs /a
+echo 'umount /a 2>/dev/null && helper victim -a @left -i -l /log >/left ; true' >/block
+settle
+code 0
+is "two runs" "$runs" 2
+is "it is alive" "$(alive $(cat /left))" "$(cat /left)"
+is "and has got no signal" "$(cat /log)" ""
+unsaid .
+END
+
+box "what the block gets" <<'END'
+cat >/block <<'X'
+helper look >/look
+for fd in /proc/$$/fd/* ; do test -e $fd && numbers="$numbers ${fd##*/}" ; done    # no pipe, which would be one
+echo $numbers >/fds.numbers
+cat /proc/$$/oom_score_adj /proc/$PPID/oom_score_adj >/oom
+cut -d ' ' -f 5,6 /proc/$$/stat >/groups
+cut -d ' ' -f 5,6 /proc/$PPID/stat >>/groups
+echo "$STAGE4_ACTION $STAGE4_PID $PPID" >/environment
+stage4-nuke -n >/plan 2>&1
+stage4-umountall >/umountall 2>&1
+X
+cat >/next <<'X'
+. /t/lib.sh
+is "signals are ignored as in the chain" "$(sed -n 's/^ignored //p' /look)" "1 2 3 10 12 13 14 15 16 20 21 22 23 24 25 26 27 28 29 30"
+is "the file limit is that of the chain" "$(sed -n 's/^files //p' /look)" "$(ulimit -Sn) $(ulimit -Hn)"
+is "only 0, 1, 2" "$(sed 's/10 //' /fds.numbers)" "0 1 2"
+is "the OOM score is that of the chain" "$(uniq /oom | wc -l)" 1
+is "so is the session" "$(uniq /groups | wc -l)" 1
+is "the environment" "$(cat /environment)" "reboot $$ $$"
+ok "its steps are steps of the chain" grep -q '^stage4-umountall: info: unmounted ' /umountall
+end
+X
+exec stage4-begin -A reboot -o stage4-settle " sh" " /block" "" helper code sh /next 2>/err
 END
 
 settling "no time left" <<'END'

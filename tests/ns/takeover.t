@@ -169,6 +169,12 @@ ok "nothing was written there" not test -e /other/.s6-svscan/finish
 leave
 END
 
+under_s6 "pid 1 has another PATH, and execline can't tell it ours" <<'END'
+rm /usr/lib/execline/bin/export
+PATH=$PATH:/own fails 111 "^stage4-takeover: warning: unable to find execline's export: " /scan true
+leave
+END
+
 under_s6 "by another name" <<'END'
 ln -s /scan /link
 printf '. /t/lib.sh\nis "it is pid 1" $$ 1\nend\n' >/chain
@@ -208,8 +214,10 @@ for old in 'printf mine' true ; do
   said '^stage4-takeover: fatal: unable to tell s6-svscan on /scan to end'
   ok "no control: everything is as it was" cmp /before /after
   mkfifo /scan/.s6-svscan/control
-  cat <>/scan/.s6-svscan/control >/control &
+  exec 3<>/scan/.s6-svscan/control    # open before anybody writes, not as soon as the child gets to it
+  cat <&3 >/control &
   reader=$!
+  exec 3>&-
   state >/before
   start=$(helper ms)
   run stage4-takeover -t 300 /scan true

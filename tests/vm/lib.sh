@@ -60,7 +60,8 @@ vm_test () {
 
 # vm_test_stage4 : adds stage4
 vm_test_stage4 () {
-  { "$top/tools/build" static && make -C "$top/build/static" install DESTDIR="$work/stage" ; } >&2 || bail_out "no stage4"
+  { "$top/tools/build" static && make -C "$top/build/static" install DESTDIR="$work/stage" ; } >"$work/build.log" 2>&1 ||
+    { cat "$work/build.log" >&2 ; bail_out "no stage4" ; }
 }
 
 # guest [DISK...] <script : boots; the machine goes off when the script ends

@@ -20,7 +20,7 @@ clean () {
   ok "$1: no panic, no kernel bug" console_no_panic "$console"
 }
 # The disk is below its own overlay, and what the overlay's options say of it leads nowhere any more.
-# shellcheck disable=SC2016  # for the guest
+# shellcheck disable=SC2016   # that's for the guest's shell
 live='
 mkdir /mnt/disk /mnt/ov
 mount -t ext4 /dev/vda /mnt/disk

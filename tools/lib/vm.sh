@@ -103,10 +103,11 @@ vm_run () {
   local log=$1 initramfs=$2 disk drives=()
   shift 2
   for disk do drives+=( -drive "if=virtio,format=raw,cache=unsafe,file=$disk" ) ; done
+  # -erms: software emulation walks through `rep stosb`, which clears every new page, byte by byte.
   # stdin: QEMU would take what is typed, and turn the terminal raw.
   # shellcheck disable=SC2086
-  timeout --foreground -k 5 "${VM_TIME:-120}" qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max -smp "${VM_CPUS:-2}" \
-    -m "${VM_MEMORY:-512M}" -nodefaults -display none -serial stdio -serial null -no-reboot \
+  timeout --foreground -k 5 "${VM_TIME:-120}" qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max,-erms,-fsrm \
+    -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-512M}" -nodefaults -display none -serial stdio -serial null -no-reboot \
     -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 ${VM_APPEND-quiet}" \
     "${drives[@]}" ${VM_QEMU-} </dev/null 2>&1 | vm_stamp "$log"
   return "${PIPESTATUS[0]}"

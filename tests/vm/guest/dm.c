@@ -1,8 +1,9 @@
 /*
-   dm create NAME DEVICE: a device-mapper device over all of DEVICE, as /dev/mapper/NAME.
-   dm suspend NAME: without a flush; whoever needs it waits for ever.
+   dm create NAME DEVICE: /dev/mapper/NAME, which passes everything on to DEVICE
+   dm suspend NAME: from now on it takes what is written, and does nothing with it: a dead disk, on demand
 */
 
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,49 +14,46 @@
 #include <linux/dm-ioctl.h>
 #include <linux/fs.h>
 
-static union { struct dm_ioctl h ; char buf[16384] ; } u ;
+static union { struct dm_ioctl h ; char room[16384] ; } buf ;
+static int control ;
 
-static int dm (unsigned long request, char const *name, unsigned int flags)
+static int call (unsigned long request, char const *name, unsigned int flags)
 {
-  static int fd = -1 ;
-  if (fd < 0) fd = open("/dev/mapper/control", O_RDWR) ;
-  u.h.version[0] = 4 ;
-  u.h.data_size = sizeof u ;
-  u.h.data_start = sizeof u.h ;
-  u.h.flags = flags ;
-  strncpy(u.h.name, name, sizeof u.h.name - 1) ;
-  if (ioctl(fd, request, &u) >= 0) return 1 ;
-  perror("dm") ;
-  return 0 ;
+  buf.h.version[0] = DM_VERSION_MAJOR ;
+  buf.h.data_size = sizeof buf ;
+  buf.h.data_start = sizeof buf.h ;
+  buf.h.flags = flags ;
+  snprintf(buf.h.name, sizeof buf.h.name, "%s", name) ;
+  return ioctl(control, request, &buf) ;
 }
 
-static int load (char const *name, char const *device)
+static int create (char const *name, char const *device)
 {
-  struct dm_target_spec *s = (struct dm_target_spec *)(u.buf + sizeof u.h) ;
+  struct dm_target_spec *target = (void *)(buf.room + sizeof buf.h) ;
   unsigned long long size ;
-  int fd = open(device, O_RDONLY) ;
-  if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size) < 0) return 0 ;
-  close(fd) ;
-  memset(&u, 0, sizeof u) ;
-  u.h.target_count = 1 ;
-  s->length = size / 512 ;
-  s->next = sizeof *s + 128 ;
-  strcpy(s->target_type, "linear") ;
-  sprintf((char *)(s + 1), "%.100s 0", device) ;
-  return dm(DM_TABLE_LOAD, name, 0) ;
+  char node[128] ;
+  int fd = open(device, O_RDONLY | O_CLOEXEC) ;
+  if (fd == -1 || ioctl(fd, BLKGETSIZE64, &size) == -1 || call(DM_DEV_CREATE, name, 0) == -1) return 0 ;
+  memset(&buf, 0, sizeof buf) ;
+  buf.h.target_count = 1 ;
+  target->length = size / 512 ;
+  strcpy(target->target_type, "linear") ;
+  snprintf((char *)(target + 1), 128, "%s 0", device) ;
+  target->next = sizeof *target + 128 ;
+  if (call(DM_TABLE_LOAD, name, 0) == -1) return 0 ;
+  memset(&buf, 0, sizeof buf) ;
+  if (call(DM_DEV_SUSPEND, name, 0) == -1) return 0 ;   /* without the flag: resume */
+  snprintf(node, sizeof node, "/dev/mapper/%s", name) ;
+  return !mknod(node, S_IFBLK | 0600, (dev_t)buf.h.dev) ;
 }
 
 int main (int argc, char const *const *argv)
 {
-  char path[160] ;
-  if (argc == 3 && !strcmp(argv[1], "suspend"))
-    return dm(DM_DEV_SUSPEND, argv[2], DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG) ? 0 : 111 ;
-  if (argc != 4 || strcmp(argv[1], "create")) return 100 ;
-  if (!dm(DM_DEV_CREATE, argv[2], 0) || !load(argv[2], argv[3])) return 111 ;
-  memset(&u, 0, sizeof u) ;
-  if (!dm(DM_DEV_SUSPEND, argv[2], 0)) return 111 ;   /* without the flag: resumes */
-  snprintf(path, sizeof path, "/dev/mapper/%.120s", argv[2]) ;
-  if (!mknod(path, S_IFBLK | 0600, (dev_t)u.h.dev)) return 0 ;
-  perror(path) ;
-  return 111 ;
+  int r = 0 ;
+  control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC) ;
+  if (argc == 4 && !strcmp(argv[1], "create")) r = create(argv[2], argv[3]) ;
+  else if (argc == 3 && !strcmp(argv[1], "suspend"))
+    r = !call(DM_DEV_SUSPEND, argv[2], DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG) ;
+  if (!r) perror("dm") ;
+  return !r ;
 }

@@ -1,6 +1,7 @@
 /*
-   fusehang DIR: a FUSE file system on DIR with one directory in it, "dir", whose names are asked for again
-   at every step. When it is stopped, whoever walks into DIR/dir waits for ever: a hung mount, on demand.
+   fusehang DIR: a FUSE file system on DIR with a directory in it, "dir", whose names are asked for again
+   at every step, and a file, "file", that takes what is written. When it is stopped, whoever walks into
+   DIR/dir, or closes DIR/file, waits for ever: a hung mount, on demand.
    Says "ready" when it is mounted.
 */
 
@@ -16,6 +17,8 @@
 
 #include <linux/fuse.h>
 
+enum { ROOT_NODE = FUSE_ROOT_ID, DIR_NODE, FILE_NODE } ;
+
 static int fuse ;
 
 static void reply (struct fuse_in_header const *in, int error, void const *body, size_t len)
@@ -27,7 +30,7 @@ static void reply (struct fuse_in_header const *in, int error, void const *body,
 
 static struct fuse_attr attr (unsigned long node)
 {
-  return (struct fuse_attr){ .ino = node, .mode = S_IFDIR | 0755, .nlink = 2 } ;
+  return (struct fuse_attr){ .ino = node, .mode = node == FILE_NODE ? S_IFREG | 0644 : S_IFDIR | 0755, .nlink = 1 } ;
 }
 
 static void answer (struct fuse_in_header const *in, char const *arg)
@@ -48,11 +51,19 @@ static void answer (struct fuse_in_header const *in, char const *arg)
     }
     case FUSE_LOOKUP :
     {
-      struct fuse_entry_out out = { .nodeid = 2, .attr = attr(2) } ;
-      if (strcmp(arg, "dir")) reply(in, ENOENT, 0, 0) ;
+      unsigned long node = !strcmp(arg, "dir") ? DIR_NODE : FILE_NODE ;
+      struct fuse_entry_out out = { .nodeid = node, .attr = attr(node) } ;
+      if (strcmp(arg, "dir") && strcmp(arg, "file")) reply(in, ENOENT, 0, 0) ;
       else reply(in, 0, &out, sizeof out) ;
       break ;
     }
+    case FUSE_WRITE :
+    {
+      struct fuse_write_out out = { .size = ((struct fuse_write_in const *)arg)->size } ;
+      reply(in, 0, &out, sizeof out) ;
+      break ;
+    }
+    case FUSE_FLUSH : reply(in, 0, 0, 0) ; break ;   /* else the kernel would not ask again */
     case FUSE_FORGET : case FUSE_BATCH_FORGET : case FUSE_INTERRUPT : break ;
     default : reply(in, ENOSYS, 0, 0) ;
   }

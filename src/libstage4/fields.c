@@ -1,0 +1,41 @@
+/* ISC license. */
+
+/* Lines of fields, one space between them; in names odd bytes are \ooo, as in mountinfo (fs/seq_file.c:mangle_path). */
+
+#include <string.h>
+
+#include "stage4.h"
+
+size_t s4_unoctal (char *s, size_t len)
+{
+  size_t r = 0, w = 0 ;
+  while (r < len)
+  {
+    if (s[r] == '\\' && r + 3 < len && s[r+1] >= '0' && s[r+1] <= '3'
+     && s[r+2] >= '0' && s[r+2] <= '7' && s[r+3] >= '0' && s[r+3] <= '7')
+    {
+      s[w++] = (char)((s[r+1] - '0') << 6 | (s[r+2] - '0') << 3 | (s[r+3] - '0')) ;
+      r += 4 ;
+    }
+    else s[w++] = s[r++] ;
+  }
+  return w ;
+}
+
+char *s4_field (char **line)
+{
+  char *s = *line ;
+  size_t len ;
+  if (!s) return 0 ;
+  len = strcspn(s, " ") ;
+  *line = s[len] ? s + len + 1 : 0 ;
+  s[len] = 0 ;
+  return s ;
+}
+
+char *s4_field_name (char **line)
+{
+  char *s = s4_field(line) ;
+  if (s) s[s4_unoctal(s, strlen(s))] = 0 ;
+  return s ;
+}
