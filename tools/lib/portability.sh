@@ -3,7 +3,7 @@
 # $top being the top of the source tree. Everything is below $top/build/portability; CHECK_SUITE is the newer Debian
 # (testing). Its root is made anew after a week.
 
-portability=$top/build/portability
+portability=${top:?}/build/portability
 newest=$portability/${CHECK_SUITE:-testing}
 musl=$portability/musl
 
