@@ -600,6 +600,18 @@ extern unsigned int s4_kept_mount_at (genalloc const *kept, unsigned int path) ;
 
  /* unmount.c: unmounting by passes */
 
+typedef struct s4_stuck_s s4_stuck ;
+struct s4_stuck_s         /* a mount that did not go */
+{
+  unsigned int id ;
+  int told ;                  /* the errno that was reported */
+  s4_ms since ;               /* when it was found busy, or something else went last */
+  unsigned int pass ;         /* the last one that found it busy */
+  unsigned int hung : 1 ;     /* given up, and not tried again */
+  unsigned int looked : 1 ;   /* for who holds it */
+  unsigned int held : 1 ;     /* by a process */
+} ;
+
 typedef struct s4_adrift_s s4_adrift ;
 struct s4_adrift_s         /* a mount that could lose data, and was given up: the kernel may still be flushing it */
 {
@@ -625,7 +637,7 @@ struct s4_unmount_s
   unsigned int gone ;        /* by the last pass */
   int surprised ;            /* it failed in a way that says that the table has changed */
 
-  genalloc stuck ;           /* what did not go, by mount id */
+  genalloc stuck ;           /* s4_stuck, the first nstuck sorted by id */
   size_t nstuck ;
   genalloc adrift ;          /* s4_adrift */
   unsigned int unmounted ;   /* in all */
@@ -637,16 +649,30 @@ extern int s4_unmount_plan (s4_unmount *) ;    /* reads the table, plans; 0 with
  /* passes until nothing more goes; 0 with errno: could not go on */
 extern int s4_unmount_all (s4_unmount *) ;
 
- /*
-   What hangs on network or FUSE: MNT_FORCE gives up requests that nobody answers, at last MNT_DETACH. Neither takes
-   a disk out of sight that is writable.
- */
-extern int s4_unmount_force (s4_unmount *) ;
  /* there is something in the plan that was not tried, and waits for nothing */
 extern int s4_unmount_has_new (s4_unmount const *) ;
+
+ /* stuck.c */
+
+extern s4_stuck *s4_stuck_find (s4_unmount const *, unsigned int id) ;   /* null: it isn't */
+ /* found, or a new one; null: no memory. Sort when a pass is over; pointers are good until the next note */
+extern s4_stuck *s4_stuck_note (s4_unmount *, unsigned int id) ;
+extern void s4_stuck_sort (s4_unmount *) ;
 extern int s4_unmount_hangs (s4_unmount const *, unsigned int id) ;
+extern int s4_unmount_some_hang (s4_unmount const *) ;
+
+ /* adrift.c: unmounts that were given up, and go on */
+
+ /* notes that the mount with this index hangs in that process; 0: no memory */
+extern int s4_unmount_given_up (s4_unmount *, unsigned int i, pid_t doer) ;
  /* leaves those in u->adrift that are in the table no more, and still being flushed; counts the others, and earlier */
 extern void s4_unmount_see_adrift (s4_unmount *) ;
+
+ /*
+   force.c: what hangs on network or FUSE. MNT_FORCE gives up requests that nobody answers, at last MNT_DETACH. Neither
+   takes a disk out of sight that is writable. 0 with errno
+ */
+extern int s4_unmount_force (s4_unmount *) ;
 
 
  /* pathwalk.c: a path component by component, the way the kernel walks it; in a worker, every step may block */

@@ -1,0 +1,58 @@
+/* ISC license. */
+
+/*
+  Unmounts that were given up. The kernel goes on with them; a mount leaves the table before its file system is
+  flushed, so the table alone doesn't say that all is well.
+*/
+
+#include <string.h>
+
+#include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
+
+#include "stage4.h"
+
+int s4_unmount_given_up (s4_unmount *u, unsigned int i, pid_t doer)
+{
+  s4_mount const *m = u->ms.m + i ;
+  s4_stuck *x = s4_stuck_note(u, m->id) ;
+  s4_adrift a = { .id = m->id, .doer = doer } ;
+  stralloc sa = STRALLOC_ZERO ;
+  if (!x) return 0 ;
+  x->hung = 1 ;
+  if (!u->st.lossy[i]) return 1 ;
+  if (!stralloc_cats(&sa, m->dir) || !stralloc_cats(&sa, " (") || !stralloc_cats(&sa, m->type)
+   || !stralloc_cats(&sa, " on ") || !stralloc_cats(&sa, m->source) || !stralloc_cats(&sa, ")") || !stralloc_0(&sa))
+    return 0 ;
+  a.what = sa.s ;
+  a.dirlen = strlen(m->dir) ;
+  return genalloc_append(s4_adrift, &u->adrift, &a) ;
+}
+
+static int is_in_table (s4_unmount const *u, s4_adrift const *a)
+{
+  unsigned int i = s4_tree_find(&u->st.tree, a->id) ;
+  return i != S4_NONE && strlen(u->ms.m[i].dir) == a->dirlen && !strncmp(u->ms.m[i].dir, a->what, a->dirlen) ;
+}
+
+void s4_unmount_see_adrift (s4_unmount *u)
+{
+  s4_adrift *a = genalloc_s(s4_adrift, &u->adrift) ;
+  unsigned int all = s4_unmounts_count(0), ours = 0 ;
+  size_t n = 0 ;
+  for (size_t k = 0 ; k < genalloc_len(s4_adrift, &u->adrift) ; k++)
+  {
+    s4_process p ;
+    int alive = s4_process_read(a[k].doer, &p) && !p.dead ;
+    ours += (unsigned int)alive ;
+    if (is_in_table(u, a + k)) continue ;   /* named as any other */
+    if (alive) a[n++] = a[k] ;
+    else
+    {
+      u->unmounted++ ;
+      s4_verbose("unmounted ", a[k].what, " after all") ;
+    }
+  }
+  genalloc_setlen(s4_adrift, &u->adrift, n) ;
+  u->earlier = all > ours ? all - ours : 0 ;
+}
