@@ -74,12 +74,13 @@ int main (int argc, char const **argv, char const *const *envp)
   struct program_s const *p ;
   char const *base ;
   if (!argc) return 100 ;
-  s4_step_init("stage4", usage, 0, argv, envp) ;   /* so that a wrong word is no end for pid 1 */
   base = strrchr(argv[0], '/') ;
   base = base ? base + 1 : argv[0] ;
-  if (!strncmp(base, PREFIX, PREFIXLEN)) p = need(base) ;
-  else
+  p = strncmp(base, PREFIX, PREFIXLEN) ? 0 : find(base) ;
+  if (!p)
   {
+    s4_step_init("stage4", usage, 0, argv, envp) ;   /* so that a wrong word is no end for pid 1 */
+    if (!strncmp(base, PREFIX, PREFIXLEN)) need(base) ;
     if (argc < 2) s4_step_usage() ;
     p = need(argv[1]) ;
     rename_argv0((char *)argv[0], argv[1], p->name) ;
