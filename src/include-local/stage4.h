@@ -245,7 +245,8 @@ extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;
 
  /*
    Like fork(2). A worker does a part of this program's job: whoever kills all spares it (its command line begins
-   with '@'), it is killed when its parent ends, it keeps what signals do, and limits, and has this OOM score.
+   with '@'), it is killed when its parent ends, it keeps what signals do, and limits; oom: its OOM score, 0:
+   that of its parent.
  */
 extern pid_t s4_fork_worker (int keep, int oom) ;
 
@@ -291,7 +292,7 @@ struct s4_job_s
 {
   unsigned int n ;
   s4_ms timeout ;   /* for one task, counted from its last progress */
-  int oom ;         /* OOM score of the workers */
+  int oom ;         /* OOM score of the workers; 0: ours */
   int (*run) (unsigned int i, void *data) ;                               /* in a worker: does task i; 0 or errno */
   int (*ready) (unsigned int i, s4_task const *tasks, void *data) ;      /* may task i begin? null: always */
   uint64_t (*progress) (unsigned int i, void *data) ;                    /* changes while task i moves; null: never */
@@ -329,6 +330,7 @@ struct s4_process_s
   int tty ;                /* 0: no controlling terminal */
   uid_t uid ;              /* effective, or root's because it can't be dumped; only s4_process_read() knows it */
   unsigned int kthread : 1 ;
+  unsigned int realtime : 1 ;   /* its policy is preferred to all ordinary ones */
   unsigned int dead : 1 ;  /* a zombie, all threads of it */
   char state ;             /* as in /proc/PID/stat */
   uint64_t start ;         /* in clock ticks after boot */
@@ -374,10 +376,7 @@ extern int s4_victims_find (genalloc *victims, s4_victim_func *wanted, void *dat
 extern void s4_victims_forget (genalloc *victims) ;
 extern void s4_victims_look (genalloc *victims) ;           /* who is spared by what he is */
 extern void s4_victims_drop_spared (genalloc *victims) ;
- /*
-   On: this process runs before all ordinary ones of its CPU, so that nobody forks, or cleans up, while others are
-   still to be seen and signalled. Without effect where that isn't permitted.
- */
+ /* On: this process gets most of its CPU, before it has been seen who is there. Off: its share. */
 extern void s4_run_first (int on) ;
  /* with SIGHUP and SIGCONT, but for SIGKILL */
 extern void s4_victims_signal (genalloc const *victims, int sig) ;

@@ -134,7 +134,7 @@ pid_t s4_fork_worker (int keep, int oom)
   prctl(PR_SET_PDEATHSIG, SIGKILL) ;
   if (getppid() != parent) _exit(S4_NOTSTARTED) ;   /* it has ended before it could take us along */
   close_others(keep) ;
-  s4_proc_write("self/oom_score_adj", S4_NUM(oom)) ;
+  if (oom) s4_proc_write("self/oom_score_adj", S4_NUM(oom)) ;
   if (s4.marker) *s4.marker = '@' ;
   return 0 ;
 }

@@ -102,10 +102,10 @@ static unsigned int telling_way (struct each const *e, s4_task const *t, unsigne
   return e->sb->at[s] ;
 }
 
-static int is_writable (s4_mounts const *ms, s4_mount const *m)
+static s4_mount const *find_again (s4_mounts const *ms, s4_mount const *m)
 {
   for (unsigned int i = 0 ; i < ms->n ; i++)
-    if (s4_same_superblock(ms->m + i, m) && !strcmp(ms->m[i].type, m->type)) return !ms->m[i].readonly ;
+    if (s4_same_superblock(ms->m + i, m) && !strcmp(ms->m[i].type, m->type)) return ms->m + i ;
   return 0 ;
 }
 
@@ -115,13 +115,14 @@ static int report_one (struct each const *e, s4_task const *t, unsigned int s, s
 {
   unsigned int k = telling_way(e, t, s) ;
   s4_mount const *m = mount_of(e, k) ;
+  s4_mount const *again = now ? find_again(now, m) : 0 ;
   for (unsigned int i = e->sb->at[s] ; i < k ; i++)
     s4_verbose(e->doing, " ", m->dir, ": not by way of ", mount_of(e, i)->dir, ", ",
       t[i].state == S4_ABANDONED ? "it hangs" : strerror(t[i].err)) ;
   if (s4_task_done(t + k))
     s4_verbose(e->done, " ", m->dir, " (", m->type, " on ", m->source, "), ", S4_MS(t[k].ended - t[k].began)) ;
-  else if (now && !is_writable(now, m))
-    s4_verbose(m->dir, " (", m->type, " on ", m->source, ") is not writable any more") ;
+  else if (now && !again) s4_verbose(m->dir, " (", m->type, " on ", m->source, ") is not in sight any more") ;
+  else if (now && again->readonly) s4_verbose(m->dir, " (", m->type, " on ", m->source, ") is read-only now") ;
   else
   {
     if (t[k].state == S4_ABANDONED)

@@ -12,6 +12,7 @@
 
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
+#include <skalibs/types.h>
 
 #include "stage4.h"
 
@@ -47,18 +48,41 @@ static int count_if_unmounting (pid_t pid, void *data)
 {
   unsigned int *n = data ;
   s4_process p ;
-  if (pid != getpid() && s4_process_read(pid, &p) && !p.dead)
+  if (pid != getpid() && s4_process_read(pid, &p) && !p.dead && !p.uid)
     *n += !strncmp(p.comm, S4_UNMOUNTING, strlen(S4_UNMOUNTING)) ;
   return 1 ;
+}
+
+static int has_children (void)
+{
+  siginfo_t si ;
+  return !waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) || errno != ECHILD ;
+}
+
+ /* In a block of stage4-settle earlier rounds had other pids; what they have left behind belongs to it. */
+
+static int has_siblings (void)
+{
+  genalloc pids = GENALLOC_ZERO ;   /* pid_t */
+  char name[2 * PID_FMT + 32] ;
+  char const *parent = S4_NUM(getppid()) ;
+  int r = 0 ;
+  if (getppid() <= 0) return 0 ;
+  strcpy(name, parent) ;
+  strcat(name, "/task/") ;
+  strcat(name, parent) ;
+  strcat(name, "/children") ;
+  r = !s4_proc_children(name, &pids) || genalloc_len(pid_t, &pids) > 1 ;
+  genalloc_free(pid_t, &pids) ;
+  return r ;
 }
 
  /* The children are those of earlier programs, too: it is the same process. Pid 1 has the orphans as well. */
 
 unsigned int s4_unmounts_count (int all)
 {
-  siginfo_t si ;
   unsigned int n = 0 ;
-  if ((!all || getpid() == 1) && waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == -1 && errno == ECHILD) return 0 ;
+  if ((!all || getpid() == 1) && !has_children() && (getpid() == 1 || !has_siblings())) return 0 ;
   s4_processes(&count_if_unmounting, &n) ;
   return n ;
 }

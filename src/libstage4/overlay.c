@@ -84,7 +84,6 @@ struct overlay
   s4_storage *st ;
   char const *oldroot ;
   unsigned int mount ;   /* the overlay's */
-  int unknown ;          /* there is a layer that is not in sight by its name */
   genalloc disks ;       /* unsigned int: mounts of those that can lose data */
   stralloc path ;
 } ;
@@ -160,7 +159,6 @@ static int see_layer (char const *path, char kind, void *data)
     if (!stralloc_cats(&o->path, o->oldroot) || !stralloc_cats(&o->path, path) || !stralloc_0(&o->path)) return 0 ;
     there = layer_mount(o, o->path.s) ;
   }
-  if (here == S4_NONE && there == S4_NONE) o->unknown = 1 ;
   if (kind == 'u') o->st->upper[o->mount] = there != S4_NONE ? there : here ;
   return (here == S4_NONE || add_layer(o, here)) && (there == S4_NONE || add_layer(o, there)) ;
 }
@@ -175,7 +173,10 @@ static int find_disks (s4_storage const *st, genalloc *disks)
   return 1 ;
 }
 
- /* Its layers may lie on any disk: none is unmounted before it unless it is read-only. */
+ /*
+   Its layers may lie on any disk, whatever their names say: these were right in another place, at another time. None is
+   unmounted before it unless it is read-only.
+ */
 
 static int add_maybes (struct overlay const *o)
 {
@@ -192,8 +193,7 @@ int s4_overlay_edges (s4_storage *st, char const *oldroot)
   {
     if (!is_overlay(st->ms->m + i)) continue ;
     o.mount = i ;
-    o.unknown = 0 ;
-    ok = s4_overlay_layers(st->ms->m[i].superoptions, &see_layer, &o) && (!o.unknown || add_maybes(&o)) ;
+    ok = s4_overlay_layers(st->ms->m[i].superoptions, &see_layer, &o) && add_maybes(&o) ;
   }
    /* what is written through it is lost where its upper layer is, or not */
   for (unsigned int i = 0 ; i < st->ms->n ; i++)

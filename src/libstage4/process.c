@@ -2,7 +2,10 @@
 
 /* One line of /proc/PID/stat (proc(5)). The name in it may contain anything, ')' and newlines included. */
 
+#include <skalibs/nonposix.h>
+
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -13,11 +16,22 @@
 
 #include "stage4.h"
 
+#ifndef SCHED_DEADLINE
+#define SCHED_DEADLINE 6   /* older libcs don't have it */
+#endif
+
 #define PF_KTHREAD 0x00200000u   /* include/linux/sched.h */
 
  /* Fields are counted from 1 as in proc(5); the first one after the name is 3. Negative numbers count as 0. */
 
-enum { STATE = 3, PPID = 4, SESSION = 6, TTY = 7, FLAGS = 9, THREADS = 20, STARTTIME = 22 } ;
+enum { STATE = 3, PPID = 4, SESSION = 6, TTY = 7, FLAGS = 9, THREADS = 20, STARTTIME = 22, POLICY = 41 } ;
+
+ /* sched(7): those that the kernel prefers to ordinary ones */
+
+static int is_realtime (uint64_t policy)
+{
+  return policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_DEADLINE ;
+}
 
 static int field (char const *const *at, unsigned int n, uint64_t *u)
 {
@@ -27,24 +41,26 @@ static int field (char const *const *at, unsigned int n, uint64_t *u)
 
 int s4_process_parse (char const *stat, size_t len, s4_process *p)
 {
-  char const *at[STARTTIME + 1] ;
+  char const *at[POLICY + 1] = { 0 } ;
   size_t open = byte_chr(stat, len, '(') ;
   size_t close = byte_rchr(stat, len, ')') ;
   char text[512] ;
   char *s = text ;
-  uint64_t pid, ppid, session, tty, flags, threads ;
+  uint64_t pid, ppid, session, tty, flags, threads, policy = 0 ;
   if (close >= len || open >= close || close + 2 >= len) return 0 ;
   len -= close + 2 ;
   if (len >= sizeof text) len = sizeof text - 1 ;   /* what is needed is at the beginning */
   memcpy(text, stat + close + 2, len) ;
   text[len] = 0 ;
-  for (unsigned int n = STATE ; n <= STARTTIME ; n++)
+  for (unsigned int n = STATE ; n <= POLICY ; n++)
   {
     at[n] = s ;
     s = strchr(s, ' ') ;
-    if (!s) return 0 ;
+    if (!s && n <= STARTTIME) return 0 ;
+    if (!s) break ;
     s++ ;
   }
+  if (at[POLICY] && !field(at, POLICY, &policy)) return 0 ;
   if (!uint64_scan(stat, &pid) || !pid || pid > INT32_MAX || !field(at, PPID, &ppid) || !field(at, SESSION, &session)
    || !field(at, TTY, &tty) || !field(at, FLAGS, &flags) || !field(at, THREADS, &threads)
    || !field(at, STARTTIME, &p->start)) return 0 ;
@@ -53,6 +69,7 @@ int s4_process_parse (char const *stat, size_t len, s4_process *p)
   p->session = (pid_t)session ;
   p->tty = (int)tty ;
   p->kthread = !!(flags & PF_KTHREAD) ;
+  p->realtime = is_realtime(policy) ;
   p->state = at[STATE][0] ;
    /* a dead leader may have live threads */
   p->dead = p->state == 'X' || p->state == 'x' || (p->state == 'Z' && threads <= 1) ;

@@ -87,8 +87,10 @@ void s4_victims_look (genalloc *victims)
   unsigned int n = (unsigned int)genalloc_len(s4_victim, victims) ;
   s4_job const job = { .n = n, .timeout = LOOK_TIMEOUT, .run = &look, .data = v } ;
   s4_task const *t = n ? s4_work(&job) : 0 ;
-  if (n && !t) s4_warnsys("unable to look at command lines, storage daemons may be killed") ;
-  for (unsigned int i = 0 ; t && i < n ; i++)
-    if (t[i].state == S4_FINISHED && (t[i].err == S4_SPARED_STORAGE || t[i].err == S4_SPARED_CGROUP))
-      v[i].spared = (char)t[i].err ;
+  if (n && !t) s4_warnsys("unable to fork, looking at command lines without a limit") ;   /* rather than kill a daemon */
+  for (unsigned int i = 0 ; i < n ; i++)
+  {
+    int r = t ? t[i].err : look(i, v) ;
+    if (!t || t[i].state == S4_FINISHED) v[i].spared = r == S4_SPARED_STORAGE || r == S4_SPARED_CGROUP ? (char)r : 0 ;
+  }
 }

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
@@ -34,13 +35,15 @@ struct scan
   void *data ;
 } ;
 
+static int some_realtime = 0 ;   /* of those that the last scan saw, wanted or not */
+
 static int consider (pid_t pid, void *data)
 {
   struct scan *s = data ;
   s4_victim v = { .spared = S4_NOT_SPARED } ;
   if (pid == 1 || pid == getpid()) return 1 ;
   v.pidfd = s4_pidfd(pid) ;
-  if (s4_process_read(pid, &v.p) && !v.p.kthread && !v.p.dead && s->wanted(&v.p, s->data)
+  if (s4_process_read(pid, &v.p) && !v.p.kthread && !v.p.dead && (some_realtime |= v.p.realtime, s->wanted(&v.p, s->data))
    && genalloc_readyplus(s4_victim, s->victims, 1)) return genalloc_append(s4_victim, s->victims, &v) ;
   if (v.pidfd >= 0) fd_close(v.pidfd) ;
   return 1 ;
@@ -49,6 +52,7 @@ static int consider (pid_t pid, void *data)
 int s4_victims_find (genalloc *victims, s4_victim_func *wanted, void *data)
 {
   struct scan s = { .victims = victims, .wanted = wanted, .data = data } ;
+  some_realtime = 0 ;
   return s4_processes(&consider, &s) == 1 ;
 }
 
@@ -82,13 +86,25 @@ static void send (s4_victim const *v, int sig)
 
 void s4_run_first (int on)
 {
-  struct sched_param const p = { .sched_priority = on ? sched_get_priority_min(SCHED_FIFO) : 0 } ;
-  sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &p) ;
+  setpriority(PRIO_PROCESS, 0, on ? -20 : 0) ;   /* where it isn't permitted it only takes longer */
+}
+
+ /*
+   Those who are woken up to die would run before us, one by one, and the last ones would begin their cleaning up
+   only when all others are gone. So all are told first. But not if anybody else has a real-time policy: one that
+   doesn't end would keep us out for ever.
+ */
+
+static void set_policy (int policy)
+{
+  struct sched_param const p = { .sched_priority = sched_get_priority_max(policy) } ;
+  sched_setscheduler(0, policy, &p) ;
 }
 
 void s4_victims_signal (genalloc const *victims, int sig)
 {
   s4_victim const *v = genalloc_s(s4_victim, victims) ;
+  if (!some_realtime) set_policy(SCHED_RR) ;
   for (size_t i = 0 ; i < genalloc_len(s4_victim, victims) ; i++)
   {
     send(v + i, sig) ;
@@ -96,6 +112,7 @@ void s4_victims_signal (genalloc const *victims, int sig)
     if (v[i].p.tty) s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGHUP) ;   /* what an interactive shell ends on */
     s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGCONT) ;                  /* a stopped process sees the others only then */
   }
+  if (!some_realtime) set_policy(SCHED_OTHER) ;
 }
 
  /* --- waiting --- */

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <skalibs/sig.h>
 #include <skalibs/stralloc.h>
 #include <skalibs/types.h>
 
@@ -97,5 +98,10 @@ int s4_walk (char const *const *argv, s4_ms timeout)
     kill(pid, SIGKILL) ;
     return 1 ;
   }
-  return WIFEXITED(wstat) && !WEXITSTATUS(wstat) ;
+  if (WIFSIGNALED(wstat))   /* the OOM killer knows nothing of the line */
+  {
+    s4_warn("checking the line was ended by ", sig_name(WTERMSIG(wstat)), ", going on without") ;
+    return 1 ;
+  }
+  return !WEXITSTATUS(wstat) ;
 }

@@ -14,8 +14,10 @@
 static int freeze (s4_storage const *st, s4_superblocks const *sb, s4_ms timeout)
 {
   unsigned int left = s4_freeze_these(st, sb, timeout) ;
+  unsigned int unmounting = s4_unmounts_count(0) ;
   if (sb->n) s4_info("froze ", S4_NUM(sb->n - left), " of ", S4_NUM(sb->n), " writable file systems") ;
-  return left ? S4_LEFT : S4_DONE ;
+  if (unmounting) s4_warn("left: ", S4_NUM(unmounting), " unmounts of an earlier step, still under way") ;
+  return left || unmounting ? S4_LEFT : S4_DONE ;
 }
 
 static int show_plan (s4_storage const *st, s4_superblocks const *sb)
@@ -55,7 +57,7 @@ int main (int argc, char const **argv, char const *const *envp)
   }
   if (!s4_mounts_load(&ms) || !s4_storage_find(&st, &ms) || !s4_freezable_find(&sb, &st))
   {
-    s4_fatalsys("unable to read /proc/self/mountinfo") ;
+    s4_warnsys("unable to read /proc/self/mountinfo") ;
     s4_step_next(argv, S4_NOTSTARTED) ;
   }
   s4_step_next(argv, s4.dryrun ? show_plan(&st, &sb) : freeze(&st, &sb, timeout)) ;

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
@@ -119,11 +120,6 @@ static enum outcome_e find_and_signal (struct options *o, genalloc *victims, str
   return SIGNALLED ;
 }
 
- /*
-   Those who are woken up to die would run before us, one by one, and the last ones would begin their cleaning up
-   only when all others are gone. So all are told first.
- */
-
 static enum outcome_e end_all (struct options *o, genalloc *victims, int sig, s4_ms grace, size_t *signalled)
 {
   struct end e = { .sig = sig, .until = s4_limit(grace), .since = s4_ticks() } ;
@@ -169,6 +165,16 @@ static int show_plan (struct options *o)
     s4_planline(v[i].spared ? "spare " : "end ", S4_NUM(v[i].p.pid), " ", v[i].p.comm,
       v[i].spared == S4_SPARED_STORAGE ? ": a storage daemon (@)" : v[i].spared ? ": its cgroup is marked" : "") ;
   return S4_DONE ;
+}
+
+ /* Each victim is held by a file descriptor. In a chain there are enough; by itself it has the limit of a login. */
+
+static void raise_file_limit (void)
+{
+  struct rlimit rl ;
+  if (getrlimit(RLIMIT_NOFILE, &rl) == -1 || rl.rlim_cur == rl.rlim_max) return ;
+  rl.rlim_cur = rl.rlim_max ;
+  setrlimit(RLIMIT_NOFILE, &rl) ;
 }
 
  /* --- who is spared because of his pid --- */
@@ -260,6 +266,7 @@ int main (int argc, char const **argv, char const *const *envp)
     s4_warn("no /proc: can't see who is there") ;
     s4_step_next(argv, S4_NOTSTARTED) ;
   }
+  raise_file_limit() ;
   if (!ok || (!o.ancestors_too && !omit_ancestors(&o)) || !omit_pidfiles(&o))
     s4_warnsys("unable to spare all that should be") ;
   s4_step_next(argv, s4.dryrun ? show_plan(&o) : nuke(&o)) ;

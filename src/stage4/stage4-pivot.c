@@ -71,6 +71,8 @@ static int make_mountpoint (struct pivot *p)
   if (s4_mounts_on(&p->ms, p->newroot) >= 0) return 1 ;
   if (mount(p->newroot, p->newroot, 0, MS_BIND | MS_REC, 0) == -1) return failed("bind on itself ", p->newroot) ;
   p->bound = 1 ;
+   /* what was mounted below is there twice now: what happens to the one must not happen to the other */
+  if (mount(0, p->newroot, 0, MS_PRIVATE | MS_REC, 0) == -1) return failed("make private ", p->newroot) ;
   return s4_mounts_load(&p->ms) || failed("read mountinfo", "") ;
 }
 
