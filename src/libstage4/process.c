@@ -60,7 +60,7 @@ int s4_process_parse (char const *stat, size_t len, s4_process *p)
     if (!s) break ;
     s++ ;
   }
-  if (at[POLICY] && !field(at, POLICY, &policy)) return 0 ;
+  if (at[POLICY]) field(at, POLICY, &policy) ;
   if (!uint64_scan(stat, &pid) || !pid || pid > INT32_MAX || !field(at, PPID, &ppid) || !field(at, SESSION, &session)
    || !field(at, TTY, &tty) || !field(at, FLAGS, &flags) || !field(at, THREADS, &threads)
    || !field(at, STARTTIME, &p->start)) return 0 ;

@@ -87,7 +87,8 @@ void s4_victims_look (genalloc *victims)
   unsigned int n = (unsigned int)genalloc_len(s4_victim, victims) ;
   s4_job const job = { .n = n, .timeout = LOOK_TIMEOUT, .run = &look, .data = v } ;
   s4_task const *t = n ? s4_work(&job) : 0 ;
-  if (n && !t) s4_warnsys("unable to fork, looking at command lines without a limit") ;   /* rather than kill a daemon */
+   /* rather than kill a daemon */
+  if (n && !t) s4_warnsys("unable to fork, looking at command lines without a limit") ;
   for (unsigned int i = 0 ; i < n ; i++)
   {
     int r = t ? t[i].err : look(i, v) ;

@@ -37,13 +37,19 @@ struct scan
 
 static int some_realtime = 0 ;   /* of those that the last scan saw, wanted or not */
 
+static int is_wanted (struct scan const *s, s4_process const *p)
+{
+  some_realtime |= p->realtime ;
+  return s->wanted(p, s->data) ;
+}
+
 static int consider (pid_t pid, void *data)
 {
   struct scan *s = data ;
   s4_victim v = { .spared = S4_NOT_SPARED } ;
   if (pid == 1 || pid == getpid()) return 1 ;
   v.pidfd = s4_pidfd(pid) ;
-  if (s4_process_read(pid, &v.p) && !v.p.kthread && !v.p.dead && (some_realtime |= v.p.realtime, s->wanted(&v.p, s->data))
+  if (s4_process_read(pid, &v.p) && !v.p.kthread && !v.p.dead && is_wanted(s, &v.p)
    && genalloc_readyplus(s4_victim, s->victims, 1)) return genalloc_append(s4_victim, s->victims, &v) ;
   if (v.pidfd >= 0) fd_close(v.pidfd) ;
   return 1 ;
