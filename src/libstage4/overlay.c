@@ -84,6 +84,7 @@ struct overlay
   s4_storage *st ;
   char const *oldroot ;
   unsigned int mount ;   /* the overlay's */
+  int unknown ;          /* a layer is not where its name leads, or may not be */
   genalloc disks ;       /* unsigned int: mounts of those that can lose data */
   stralloc path ;
 } ;
@@ -118,6 +119,13 @@ static int add_edge (s4_storage *st, unsigned int first, unsigned int then, enum
   return genalloc_append(s4_edge, &st->edges, &e) ;
 }
 
+ /* An initramfs has mounted it, before it moved the disks: where its names lead now, there may be another one. */
+
+static int is_root (struct overlay const *o, s4_mount const *m)
+{
+  return !strcmp(m->dir, "/") || (o->oldroot && !strcmp(m->dir, o->oldroot)) ;
+}
+
  /*
    The names were right where and when the overlay was mounted. One that leads to a root, and no disk, is one from
    before that root was there.
@@ -132,7 +140,7 @@ static unsigned int layer_mount (struct overlay const *o, char const *path)
   if (i == S4_NONE || i == o->mount) return S4_NONE ;
   m = t->ms->m + i ;
   if (s4_fsclass(m->type) == S4_FS_DISK) return i ;
-  return !strcmp(m->dir, "/") || (o->oldroot && !strcmp(m->dir, o->oldroot)) ? S4_NONE : i ;
+  return is_root(o, m) ? S4_NONE : i ;
 }
 
  /*
@@ -159,6 +167,7 @@ static int see_layer (char const *path, char kind, void *data)
     if (!stralloc_cats(&o->path, o->oldroot) || !stralloc_cats(&o->path, path) || !stralloc_0(&o->path)) return 0 ;
     there = layer_mount(o, o->path.s) ;
   }
+  if (here == S4_NONE && there == S4_NONE) o->unknown = 1 ;
   if (kind == 'u') o->st->upper[o->mount] = there != S4_NONE ? there : here ;
   return (here == S4_NONE || add_layer(o, here)) && (there == S4_NONE || add_layer(o, there)) ;
 }
@@ -173,10 +182,7 @@ static int find_disks (s4_storage const *st, genalloc *disks)
   return 1 ;
 }
 
- /*
-   Its layers may lie on any disk, whatever their names say: these were right in another place, at another time. None is
-   unmounted before it unless it is read-only.
- */
+ /* Its layers may lie on any disk: none is unmounted before it unless it is read-only. */
 
 static int add_maybes (struct overlay const *o)
 {
@@ -193,7 +199,8 @@ int s4_overlay_edges (s4_storage *st, char const *oldroot)
   {
     if (!is_overlay(st->ms->m + i)) continue ;
     o.mount = i ;
-    ok = s4_overlay_layers(st->ms->m[i].superoptions, &see_layer, &o) && add_maybes(&o) ;
+    o.unknown = is_root(&o, st->ms->m + i) ;
+    ok = s4_overlay_layers(st->ms->m[i].superoptions, &see_layer, &o) && (!o.unknown || add_maybes(&o)) ;
   }
    /* what is written through it is lost where its upper layer is, or not */
   for (unsigned int i = 0 ; i < st->ms->n ; i++)

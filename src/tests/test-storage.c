@@ -150,21 +150,21 @@ static struct stored const cases[] =
   { .name = "on what covers", .table = ROOT "2 1 101 /a ext4 rw\n3 2 10 /a tmpfs rw\n4 3 102 /a/b ext4 rw\n", .edges = "", .ways = "4 *;* 2;1 *;" },
   { .name = "superblocks are told by their devices", .table = ROOT "2 1 30 /a tmpfs rw\n3 1 31 /b btrfs rw\n", .edges = "", .ways = "1 *;3;" },
 
-  { .name = "an overlay and its layers", .table = ROOT "2 1 101 /l ext4 rw\n3 1 102 /u ext4 rw\n4 1 20 /o overlay " OV("/l/a", "/u/x"), .edges = "4<2 4<3 4<3 4<1? 4<2? 4<3?",
+  { .name = "an overlay and its layers", .table = ROOT "2 1 101 /l ext4 rw\n3 1 102 /u ext4 rw\n4 1 20 /o overlay " OV("/l/a", "/u/x"), .edges = "4<2 4<3 4<3",
     .ways = "4;3 *;2 *;1 *;" },
-  { .name = "layers on what it is mounted on", .table = ROOT "4 1 20 /o overlay " OV("/l", "/x"), .edges = "4<1 4<1 4<1 4<1?", .ways = "4;1 *;" },
-  { .name = "layers on what is below that", .table = ROOT "2 1 101 /m ext4 rw\n4 2 20 /m/o overlay " OV("/l", "/m/x"), .edges = "4<1 4<2 4<2 4<1? 4<2?", .ways = "4;2 *;1 *;" },
-  { .name = "layers that nothing can be lost on", .table = ROOT "2 1 101 /l squashfs ro\n3 1 10 /u tmpfs rw\n4 1 20 /o overlay " OV("/l", "/u"), .edges = "4<2 4<3 4<3 4<1?",
+  { .name = "layers on what it is mounted on", .table = ROOT "4 1 20 /o overlay " OV("/l", "/x"), .edges = "4<1 4<1 4<1", .ways = "4;1 *;" },
+  { .name = "layers on what is below that", .table = ROOT "2 1 101 /m ext4 rw\n4 2 20 /m/o overlay " OV("/l", "/m/x"), .edges = "4<1 4<2 4<2", .ways = "4;2 *;1 *;" },
+  { .name = "layers that nothing can be lost on", .table = ROOT "2 1 101 /l squashfs ro\n3 1 10 /u tmpfs rw\n4 1 20 /o overlay " OV("/l", "/u"), .edges = "4<2 4<3 4<3",
     .ways = "1 *;", .not_lossy = " 4 " },
-  { .name = "an upper layer that is read-only", .table = ROOT "3 1 101 /u ext4 ro\n4 1 20 /o overlay " OV("/l", "/u"), .edges = "4<1 4<3 4<3 4<1?", .ways = "1 *;", .not_lossy = " 4 " },
-  { .name = "no upper layer", .table = ROOT "2 1 101 /l ext4 rw\n4 1 20 /o overlay ro,lowerdir=/l\n", .edges = "4<2 4<1? 4<2?", .ways = "2 *;1 *;" },
+  { .name = "an upper layer that is read-only", .table = ROOT "3 1 101 /u ext4 ro\n4 1 20 /o overlay " OV("/l", "/u"), .edges = "4<1 4<3 4<3", .ways = "1 *;", .not_lossy = " 4 " },
+  { .name = "no upper layer", .table = ROOT "2 1 101 /l ext4 rw\n4 1 20 /o overlay ro,lowerdir=/l\n", .edges = "4<2", .ways = "2 *;1 *;" },
   { .name = "mounted twice", .table = ROOT "3 1 101 /u ext4 rw\n4 1 20 /o overlay " OV("/l", "/u") "5 1 20 /p overlay " OV("/l", "/u"),
-    .edges = "4<1 4<3 4<3 4<1? 4<3? 5<1 5<3 5<3 5<1? 5<3?", .ways = "4 5;3 *;1 *;" },
+    .edges = "4<1 4<3 4<3 5<1 5<3 5<3", .ways = "4 5;3 *;1 *;" },
   { .name = "overlays on overlays", .table = ROOT "3 1 101 /u ext4 rw\n4 1 20 /o overlay " OV("/l", "/u") "5 1 21 /p overlay ro,lowerdir=/o\n",
-    .edges = "4<1 4<3 4<3 4<1? 4<3? 5<4 5<1? 5<3?", .ways = "4;3 *;1 *;" },
-  { .name = "relative layers are nowhere", .table = ROOT "2 1 101 /l ext4 rw\n3 1 102 /u ext4 rw\n4 1 20 /o overlay " OV("l/a:l/b", "/u"), .edges = "4<3 4<3 4<1? 4<2? 4<3?",
+    .edges = "4<1 4<3 4<3 5<4", .ways = "4;3 *;1 *;" },
+  { .name = "relative layers are nowhere", .table = ROOT "2 1 101 /l ext4 rw\n3 1 102 /u ext4 rw\n4 1 20 /o overlay " OV("l/a:l/b", "/u"), .edges = "4<3 4<3",
     .ways = "4;3 *;2 *;1 *;" },
-  { .name = "on top of its own layer", .table = ROOT "2 1 101 /usr ext4 rw\n4 2 20 /usr overlay ro,lowerdir=/usr\n", .edges = "4<2 4<1? 4<2?", .ways = "* 2;1 *;" },
+  { .name = "on top of its own layer", .table = ROOT "2 1 101 /usr ext4 rw\n4 2 20 /usr overlay ro,lowerdir=/usr\n", .edges = "4<2", .ways = "* 2;1 *;" },
 
   { .name = "what is on it is a layer", .table = "1 0 20 / overlay " OV("/m/l", "/m/x") "2 1 101 /m ext4 rw\n", .edges = "1<2 1<2 1<2 1<2?", .ways = "1;2 *;" },
   { .name = "what is on it is a layer, read-only", .table = "1 0 20 / overlay " OV("/l", "/m/x") "2 1 101 /m ext4 ro\n3 1 102 /l squashfs ro\n", .edges = "1<3k 1<2k 1<2k",
@@ -179,7 +179,7 @@ static struct stored const cases[] =
     .edges = "4<1 4<1? 4<5?", .ways = "4;5 6 * 3;1 *;" },
 
   { .name = "after a pivot", .oldroot = "/oldroot", .table = "1 0 10 / tmpfs rw\n2 1 100 /oldroot ext4 rw\n3 2 101 /oldroot/u ext4 rw\n4 2 20 /oldroot/o overlay " OV("/l", "/u"),
-    .edges = "4<2 4<3 4<3 4<2? 4<3?", .ways = "4;3 *;2 *;" },
+    .edges = "4<2 4<3 4<3", .ways = "4;3 *;2 *;" },
   { .name = "after a pivot, what was moved along", .oldroot = "/oldroot",
     .table = "1 0 10 / tmpfs rw\n2 1 20 /oldroot overlay " OV("/run/live/fs", "/run/live/ov") "3 1 11 /run tmpfs rw\n4 3 12 /run/live/ov tmpfs rw\n5 3 101 /run/live/fs squashfs ro\n",
     .edges = "2<5 2<4 2<4", .ways = "", .not_lossy = " 2 " },
@@ -255,7 +255,7 @@ static void wanted (void)
   stralloc sa = STRALLOC_ZERO ;
   table(&ms, ROOT "3 1 101 /u ext4 rw\n4 1 20 /o overlay " OV("/l", "/u") "5 1 21 /p overlay " OV("/l", "/u")) ;
   if (!s4_storage_make(&st, &ms) || !s4_overlay_edges(&st, 0)) bail_out("out of memory", "") ;
-  ok(s4_superblocks_find(&b, &st, 0, 0) && b.n == 4 && b.needs_at[1] == 0 && b.needs_at[2] == 0 && b.needs_at[4] == 10, "all, each layer after its overlays") ;
+  ok(s4_superblocks_find(&b, &st, 0, 0) && b.n == 4 && b.needs_at[1] == 0 && b.needs_at[2] == 0 && b.needs_at[4] == 6, "all, each layer after its overlays") ;
   s4_superblocks_free(&b) ;
   ok(s4_superblocks_find(&b, &st, &no_overlay, &asked) && asked, "with a wish") ;
   spell_ways(&sa, &st, &b) ;
