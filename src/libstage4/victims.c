@@ -22,7 +22,6 @@
 #include "stage4.h"
 
 #define NAMED_MAX 8     /* processes that one line names */
-#define REPORT 1000
 
  /* --- finding --- */
 
@@ -174,7 +173,7 @@ int s4_victims_wait (genalloc const *victims, s4_ms until, s4_ms *next_report)
     if (now >= *next_report)
     {
       s4_victims_name(victims, "waiting for ") ;
-      *next_report = now + REPORT ;
+      *next_report = now + S4_SLOW ;
       continue ;
     }
     if (v[i].pidfd < 0 && wake > now + S4_TICK) wake = now + S4_TICK ;
