@@ -12,7 +12,7 @@
 
   Conventions. Functions that can fail return 1 or 0 with errno, or an fd or pid or -1 with errno; those
   that run in a worker return 0 or an errno. Nothing here ends the process, except where it says noreturn.
-  Memory that is allocated is never freed by the programs: they are about to become another one.
+  A program frees nothing at its end: it is about to become another one.
 */
 
 #ifndef STAGE4_H
@@ -34,25 +34,26 @@ struct stat ;
 
  /* exit codes, and values of `?` (doc/index.html) */
 
-#define S4_DONE 0        /* all done */
-#define S4_LEFT 1        /* something is left, it was named */
-#define S4_LATE 99       /* the time was up first */
-#define S4_USAGE 100     /* wrong usage, nothing was touched */
-#define S4_NOTSTARTED 111 /* the job could not be started at all */
+#define S4_DONE 0           /* all done */
+#define S4_LEFT 1           /* something is left, it was named */
+#define S4_LATE 99          /* the time was up first */
+#define S4_USAGE 100        /* wrong usage, nothing was touched */
+#define S4_NOTSTARTED 111   /* the job could not be started at all */
 
 
  /* time.c: milliseconds; points in time are of CLOCK_BOOTTIME */
 
 typedef int64_t s4_ms ;
 #define S4_NEVER INT64_MAX
-#define S4_MSFMT 24
+#define S4_SLOW 1000   /* what takes longer is named while it happens, and again as often */
 
 extern s4_ms s4_now (void) ;
  /* now as clock ticks since boot, as processes' start times are */
 extern uint64_t s4_ticks (void) ;
  /* 1 if s is 1500, 1500ms or 10s, and at most INT_MAX ms */
 extern int s4_ms_scan (char const *s, s4_ms *t) ;
-extern char const *s4_ms_fmt (char *buf, s4_ms t) ;  /* "250 ms", "1.3 s" into buf[S4_MSFMT]; returns buf */
+#define S4_MSFMT 24
+extern char const *s4_ms_fmt (char *buf, s4_ms t) ;   /* "250 ms", "1.3 s" into buf[S4_MSFMT]; returns buf */
 #define S4_MS(t) s4_ms_fmt((char [S4_MSFMT]){ 0 }, (t))
 
 
@@ -65,15 +66,12 @@ struct s4_budget_s
   s4_ms start ;      /* when this step began */
 } ;
 
- /*
-   The deadline of a step: all of the budget for the finishing steps, all but its last quarter (15 s at most)
-   for the others.
- */
+ /* The deadline of a step: finishing ones may use all of the budget, others all but its last quarter (15 s at most). */
 extern s4_ms s4_budget_deadline (s4_ms begun, s4_ms deadline, int finishing) gccattr_const ;
 
  /*
-   When a wait that begins now and may take timeout must end: at the deadline; past it half a second, 2 s in
-   all a step.
+   When a wait that begins now and may take timeout must end: at the deadline at the latest; past it each still
+   gets half a second, a step 2 s in all.
  */
 extern s4_ms s4_budget_limit (s4_budget const *, s4_ms now, s4_ms timeout) gccattr_pure ;
 
@@ -84,13 +82,13 @@ extern s4_ms s4_budget_limit (s4_budget const *, s4_ms now, s4_ms timeout) gccat
 
 enum s4_level_e { S4_FATAL, S4_WARNING, S4_INFO, S4_VERBOSE, S4_TRACE } ;
 
- /* err: errno to add, or 0 */
+ /* n words on stderr; err: errno to add, or 0. Leaves errno as it was */
 extern void s4_report (enum s4_level_e, int err, char const *const *s, size_t n) ;
  /* "fatal: unable to what arg: errno's text"; 0, for functions that fail so */
 extern int s4_unable (char const *what, char const *arg) ;
  /* a line of -n, on stdout */
 extern void s4_plan (char const *const *s, size_t n) ;
- /* pure: the line; s[0..clean-1] taken as they are */
+ /* pure: the line into buf[S4_LINE_MAX], with its newline; how long it is. Long words are cut, from s[clean] on */
 extern size_t s4_line (char *buf, char const *const *s, size_t n, size_t clean) ;
 
 #define S4_ARRAY(...) ((char const *const []){ __VA_ARGS__ })
@@ -118,7 +116,7 @@ extern enum s4_fdkind_e s4_fd_kind (int fd) ;
 
  /* letgo.c: files that may lie on a file system that hangs, where even close(2) does; about a second at most */
 
-extern void s4_replace_fd (int new, int fd) ;    /* dup2(new, fd) */
+extern void s4_replace_fd (int new, int fd) ;    /* dup2(new, fd); new stays open */
 extern void s4_give_up_fd (int fd) ;             /* it becomes the kernel log, or /dev/null */
  /* closes all but 0-2 and keep (-1: none), and replaces what hangs of 0-2; before any child is started */
 extern void s4_shed_fds (int keep) ;
@@ -171,14 +169,11 @@ extern s4_ms s4_limit (s4_ms timeout) ;
 #define S4_FINISHES 2    /* may use the reserve at the end of the budget */
 #define S4_PLANS 4       /* has -n */
 
- /* First thing in main. argv[0] is named in reports as prog. */
+ /* First thing in main. prog: the name in reports; argv[0]: where workers mark their command lines. */
 extern void s4_step_init (char const *prog, char const *usage, unsigned int flags, char const **argv,
   char const *const *envp) ;
 
- /*
-   subgetopt_r with the options that all programs have (-v, and -f, -n where the flags say so). Wrong ones end
-   the step.
- */
+ /* subgetopt_r, with the options that all programs have (-v, and -f, -n where the flags say so). Wrong ones: usage. */
 extern int s4_step_getopt (int argc, char const *const *argv, char const *opts, subgetopt *l) ;
 
  /* the USAGE line, then s4_step_giveup(100) */
@@ -186,39 +181,32 @@ extern void s4_step_usage (void) gccattr_noreturn ;
  /* "invalid what: arg", then the same */
 extern void s4_step_badarg (char const *what, char const *arg) gccattr_noreturn ;
  /* a time, not 0 unless zero; else s4_step_badarg() */
-/* an absolute path, without slashes at its end; else s4_step_badarg(). A place is not / itself */
-extern char const *s4_step_path (char const *what, char const *arg) ;
-extern char const *s4_step_place (char const *what, char const *arg) ;
 extern s4_ms s4_step_time (char const *arg, int zero) ;
+ /* an absolute path, newly allocated, without slashes at its end; else s4_step_badarg() */
+extern char const *s4_step_path (char const *what, char const *arg) ;
+ /* the same, and not / itself */
+extern char const *s4_step_place (char const *what, char const *arg) ;
 
  /*
-   Splits argv at the end of an execline block that begins there; returns what follows it. Empty, unterminated:
-   giveup(100).
+   Ends argv where the execline block ends that begins there; returns what follows it. Without a block, or with one
+   that is empty or unterminated: s4_step_giveup(100).
  */
 extern char const **s4_step_block (int argc, char const **argv) ;
 
  /*
-   All options and arguments are fine. In walk mode goes on along next (and first block, if not 0) and doesn't
-   return.
+   All options and arguments are fine. In walk mode it walks the block, if there is one (not null), then goes on along
+   next, and doesn't return.
  */
 extern void s4_step_checked (char const *const *next, char const *const *block) ;
 
  /* `?`=code, then executes into next; without next ends with code. */
 extern void s4_step_next (char const *const *next, int code) gccattr_noreturn ;
 
- /*
-   The step makes no sense in this chain: says so and gives up with 100. For what must not happen even though
-   the options are fine.
- */
+ /* The step makes no sense in this chain, even though its options are fine: says why, then s4_step_giveup(100). */
 extern void s4_step_refuse (char const *why) gccattr_noreturn ;
 
  /* Can't go on. The pid that walks the chain goes to the last resort, another one exits with code. */
 extern void s4_step_giveup (int code) gccattr_noreturn ;
-
-
- /* The one binary sets this: from the name of a program (stage4-x) to its main, or 0. */
-typedef int s4_main_func (int argc, char const **argv, char const *const *envp) ;
-extern s4_main_func *(*s4_multicall) (char const *name) ;
 
 
  /* walk.c: checks a line without acting (doc/stage4-begin.html) */
@@ -229,6 +217,10 @@ extern void s4_walk_on (char const *const *next) gccattr_noreturn ;
 extern int s4_walk (char const *const *argv, s4_ms timeout) ;
  /* does this word name a program of the toolkit? pure */
 extern int s4_is_ours (char const *word) ;
+
+ /* The one binary sets this: from the name of a program (stage4-x) to its main, or 0. */
+typedef int s4_main_func (int argc, char const **argv, char const *const *envp) ;
+extern s4_main_func *(*s4_multicall) (char const *name) ;
 
 
  /* searchpath.c: $PATH */
@@ -245,8 +237,8 @@ extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;
 
  /*
    Like fork(2). A worker does a part of this program's job: whoever kills all spares it (its command line begins
-   with '@'), it is killed when its parent ends, it keeps what signals do, and limits; oom: its OOM score, 0:
-   that of its parent.
+   with '@'), it is killed when its parent ends, it keeps what signals do, and limits. oom: its OOM score; 0: that
+   of its parent.
  */
 extern pid_t s4_fork_worker (int keep, int oom) ;
 
@@ -261,15 +253,16 @@ extern pid_t s4_fork_step (int keep) ;
 
  /* all but 0-2, a, b (-1: none), and the procfs of s4_proc() */
 extern void s4_close_all_but (int a, int b) ;
- /* -1 where there are none: callers then poll every S4_TICK */
+#define S4_TICK 10   /* ms: how often one looks where the kernel tells nobody */
+ /* -1 where there are none: callers then look every S4_TICK */
 extern int s4_pidfd (pid_t) ;
+ /* by the pidfd, or by the pid if that is -1; 0 with errno */
 extern int s4_pidfd_kill (int pidfd, pid_t, int sig) ;
  /* poll(2) until then; feeds the watchdog, reaps for pid 1 */
 extern int s4_poll (struct pollfd *, unsigned int n, s4_ms until) ;
 extern int s4_wait (pid_t, s4_ms until, int *wstat) ;       /* 1 it has ended, 0 the time is up */
 extern void s4_reap (void) ;                                /* whatever has ended, without waiting */
 extern void s4_watchdog_feed (void) ;
-#define S4_TICK 10
 
 
  /* worker.c: tasks that may block, done by children, side by side when one of them stalls */
@@ -291,27 +284,24 @@ typedef struct s4_job_s s4_job ;
 struct s4_job_s
 {
   unsigned int n ;
-  s4_ms timeout ;   /* for one task, counted from its last progress */
+  s4_ms timeout ;   /* for one task, counted from its last progress; thirty times that in all */
   int oom ;         /* OOM score of the workers; 0: ours */
   int (*run) (unsigned int i, void *data) ;                               /* in a worker: does task i; 0 or errno */
   int (*ready) (unsigned int i, s4_task const *tasks, void *data) ;      /* may task i begin? null: always */
   uint64_t (*progress) (unsigned int i, void *data) ;                    /* changes while task i moves; null: never */
-   /* once a second from the first on; null: nothing */
+   /* every S4_SLOW that task i takes; null: nothing */
   void (*slow) (unsigned int i, s4_ms waited, void *data) ;
   void *data ;
 } ;
 
 extern int s4_task_done (s4_task const *) ;   /* finished, and well */
 
- /*
-   Returns the n tasks when all that could begin are finished or abandoned; null with errno if nothing could be
-   started.
- */
+ /* The n tasks, when all that could begin are finished or abandoned; null with errno if nothing could be started. */
 extern s4_task const *s4_work (s4_job const *) ;
 
  /*
-   Asks a child: f writes its answer to the fd and returns 0 or an errno. 1: answer is complete; 0 with errno
-   (ETIMEDOUT...).
+   Asks a child: f writes its answer to the fd and returns 0 or an errno. 1: the answer is complete; 0 with errno
+   (that of f, ETIMEDOUT...): it holds what came.
  */
 extern int s4_ask (int (*f) (int fd, void *data), void *data, s4_ms timeout, stralloc *answer) ;
 extern int s4_answer (int fd, void const *, size_t) ;   /* writes all of it; 0 or errno */
@@ -319,7 +309,7 @@ extern int s4_answer (int fd, void const *, size_t) ;   /* writes all of it; 0 o
 
  /* proc.c, process.c: processes */
 
-#define S4_COMM_MAX 64
+#define S4_COMM_MAX 64   /* as long as the names of kernel threads can be in /proc/PID/stat */
 
 typedef struct s4_process_s s4_process ;
 struct s4_process_s
@@ -339,16 +329,17 @@ struct s4_process_s
 
  /* an fd on a procfs (/proc, else a private one); -1 */
 extern int s4_proc (void) ;
- /* a file of it, whole; 0-terminated beyond len */
 #define S4_PROCNAME 64
  /* the name of a process's file in it: rest is "/stat" or the like, and short; into buf[S4_PROCNAME], returns buf */
 extern char const *s4_proc_name (char *buf, pid_t pid, char const *rest) ;
+ /* a file of it, whole; replaces what was there; 0-terminated beyond len */
 extern int s4_proc_read (char const *name, stralloc *) ;
+ /* by one write(2); 1 if the kernel took all of value */
 extern int s4_proc_write (char const *name, char const *value) ;
- /* pure; a line of /proc/PID/stat (proc(5)) */
+ /* pure; a line of /proc/PID/stat (proc(5)); all but uid */
 extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
-extern int s4_process_read (pid_t, s4_process *) ;
- /* appends pid_t from a file of it like PID/task/PID/children; 0: there is none (CONFIG_PROC_CHILDREN) */
+extern int s4_process_read (pid_t, s4_process *) ;   /* 0: it is gone, or can't be seen */
+ /* appends pid_t from a file of /proc like PID/task/PID/children; 0: there is none (CONFIG_PROC_CHILDREN) */
 extern int s4_proc_children (char const *name, genalloc *pids) ;
  /* f for each pid, but for most kernel threads; 1, or 0 if f said so, which ends it; -1 */
 extern int s4_processes (int (*f) (pid_t, void *), void *data) ;
@@ -370,15 +361,18 @@ struct s4_victim_s
   char spared ;             /* after s4_victims_look() */
 } ;
 
- /* Adds those that are wanted; never this process, pid 1, kernel threads, the dead. 0: could not look. */
 typedef int s4_victim_func (s4_process const *, void *data) ;
+ /* adds those that are wanted; never this process, pid 1, kernel threads, the dead. 0: could not look */
 extern int s4_victims_find (genalloc *victims, s4_victim_func *wanted, void *data) ;
-extern void s4_victims_forget (genalloc *victims) ;
-extern void s4_victims_look (genalloc *victims) ;           /* who is spared by what he is */
+extern void s4_victims_forget (genalloc *victims) ;         /* all of them, with their pidfds */
+extern void s4_victims_look (genalloc *victims) ;           /* sets spared: by what one is */
 extern void s4_victims_drop_spared (genalloc *victims) ;
- /* On: this process gets most of its CPU, before it has been seen who is there. Off: its share. */
+ /* on: this process gets most of its CPU while it looks who is there, by its nice value; off: that is 0 */
 extern void s4_run_first (int on) ;
- /* with SIGHUP and SIGCONT, but for SIGKILL */
+ /*
+   With SIGHUP and SIGCONT, but for SIGKILL; before anybody else runs, if the last s4_victims_find() of whatever saw
+   nobody who is realtime.
+ */
 extern void s4_victims_signal (genalloc const *victims, int sig) ;
  /* reports who is alive; how many */
 extern unsigned int s4_victims_name (genalloc const *victims, char const *what) ;
@@ -430,7 +424,7 @@ extern int s4_mountinfo_parse (stralloc *text, genalloc *mounts) ;
 extern int s4_mounts_load (s4_mounts *) ;
 extern void s4_mounts_free (s4_mounts *) ;
 extern int s4_same_superblock (s4_mount const *, s4_mount const *) ; /* one file system, mounted twice */
-extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index or -1 */
+extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index, or -1 */
  /* index of what i is mounted on; -1: not visible, or i is -1 */
 extern int s4_mounts_parent (s4_mounts const *, int i) ;
 
@@ -457,6 +451,7 @@ struct s4_tree_s
 extern unsigned int *s4_numbers (unsigned int n) ;                  /* malloc'd: 0..n, n too; 0: no memory */
 extern int s4_tree_make (s4_tree *, s4_mounts const *) ;            /* 0: no memory */
 extern void s4_tree_free (s4_tree *) ;
+ /* an index, or S4_NONE; so do those that follow */
 extern unsigned int s4_tree_find (s4_tree const *, unsigned int id) ;
  /* the mount whose parent has that id on the first len bytes of dir */
 extern unsigned int s4_tree_on (s4_tree const *, unsigned int parent, char const *dir, size_t len) ;
@@ -543,7 +538,15 @@ extern void s4_superblocks_free (s4_superblocks *) ;
 
  /* mountplan.c: what goes, in which order; pure */
 
-enum s4_verdict_e { S4_GOES, S4_KEPT, S4_NOT_WANTED, S4_HANGS, S4_CARRIES, S4_HIDDEN } ;
+enum s4_verdict_e
+{
+  S4_GOES,
+  S4_KEPT,
+  S4_NOT_WANTED,   /* not one of the types */
+  S4_HANGS,        /* was given up before */
+  S4_CARRIES,      /* something that stays lies on it */
+  S4_HIDDEN        /* something that stays lies over it */
+} ;
 
 typedef struct s4_wish_s s4_wish ;
 struct s4_wish_s
@@ -552,7 +555,7 @@ struct s4_wish_s
   unsigned int const *hung ;   /* mount ids: what is left alone */
   unsigned int nkeep, nhung ;
   char const *types ;          /* -T or 0 */
-  s4_edge const *edges ;
+  s4_edge const *edges ;       /* besides the tree */
   unsigned int nedges ;
 } ;
 
@@ -588,11 +591,10 @@ struct s4_kept_s
   unsigned int id ;      /* mount id */
   unsigned int path ;    /* index of the path that leads through it */
 } ;
- /* s4_kept; 0: not all, errno */
+ /* adds s4_kept for all that each path leads through; 0 with errno: not for all of them */
 extern int s4_keep_resolve (char const *const *paths, unsigned int n, genalloc *kept) ;
- /* the last path that needs it; -1 */
+ /* the last path that needs it, by index; -1 */
 extern int s4_kept_find (genalloc const *kept, unsigned int id) ;
-
  /* id of the mount whose root that path is, or 0 */
 extern unsigned int s4_kept_mount_at (genalloc const *kept, unsigned int path) ;
 
@@ -674,15 +676,15 @@ extern void s4_unmount_see_adrift (s4_unmount *) ;
 extern int s4_unmount_force (s4_unmount *) ;
 
 
- /* pathwalk.c: a path component by component, the way the kernel walks it; in a worker, every step may block */
+ /* pathwalk.c, mountid.c: a path, component by component, as the kernel walks it; in a worker, every step may block */
 
- /*
-   f gets each thing passed, as an O_PATH fd with its path so far and lstat's result; its 0 ends the walk. 1, 0
-   (errno, 0 if f ended it)
- */
 typedef int s4_walk_func (int fd, char const *path, struct stat const *, void *data) ;
+ /*
+   f gets each thing passed, as an O_PATH fd with its path so far and lstat's result; its 0 ends the walk. 0: not to
+   the end, with errno, 0 if f ended it.
+ */
 extern int s4_path_walk (char const *path, s4_walk_func *f, void *data) ;
-extern int s4_mount_id (int fd) ;                       /* of an open file (fdinfo); -1 */
+extern int s4_mount_id (int fd) ;                       /* what an open file, O_PATH too, was opened through; -1 */
 
 
  /* paths.c */
@@ -695,34 +697,29 @@ extern int s4_lies_below (char const *path, char const *dir) gccattr_pure ;
 extern int s4_make_path (char const *path) ;
 
 
- /*
-   fit.c: what begin does to its process, besides s4_shed_fds(); output: c console, K kernel log, o as it is
- */
+ /* fit.c: what begin does to its process, besides s4_shed_fds(); what is impossible is a warning */
 
+ /* output: c console, K kernel log, o as it is */
 extern void s4_become_fit (char output) ;
 
 
  /* rootfs.c: pivot from an initramfs */
 
  /*
-   Moves all that is mounted on the mount with index root, the initramfs, below oldroot (a name) in the one with
-   index newroot, and makes that the root and the working directory. 0: reported, and undone. Both must be
-   private.
+   Makes all mounts private, moves what is mounted on the one with index root, the initramfs, below oldroot (a name)
+   in the one with index newroot, and makes that the root and the working directory. 0: reported, and undone.
  */
 extern int s4_leave_rootfs (s4_mounts const *, unsigned int root, unsigned int newroot, char const *oldroot) ;
 
 
- /*
-   bring.c: what pivot does once it is in the new root; old: where the old one is. Failures are reported, and
-   worked around
- */
+ /* bring.c: what pivot does once it is in the new root. Failures are reported, and worked around */
 
  /*
    Moves to each path the mount that was found there before (s4_kept_mount_at()), one after the other, in a
    worker; mounts a fresh one where there was none.
  */
 extern void s4_bring (genalloc const *kept, char const *const *paths, unsigned int n) ;
- /* 0-2 that point below old are reopened, others closed */
+ /* old: where the old root is. 0-2 that point into it are reopened, others closed */
 extern void s4_release_fds (char const *old) ;
 
 
@@ -740,7 +737,7 @@ extern int s4_loop_used (char const *name) ;
 extern int s4_sys_read (char const *path, stralloc *) ;
  /* the path of a block device's file there, 0-terminated beyond len; file: "" or with a slash before it */
 extern int s4_sys_device (stralloc *, unsigned int major, unsigned int minor, char const *file) ;
- /* f for each name in a directory, as long as it returns 1; 1 if there is none */
+ /* f for each name in a directory, as long as it returns 1; its last answer, 1 if there is none */
 extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data) ;
 
 
@@ -751,8 +748,8 @@ typedef struct s4_leftovers_s s4_leftovers ;
 struct s4_leftovers_s { unsigned int mounts, writable, swaps, devices ; } ;
 extern int s4_leftovers_count (s4_leftovers *) ;
  /*
-   Workers that are unmounting what can lose data, of whatever step: it may be in no table any more. This process's
-   children are told quickly; others are looked for only if all.
+   Workers that are unmounting what can lose data, of whatever step: it may be in no table any more. All processes are
+   looked at, but without all only if there are children or siblings, and by pid 1 only if there are children.
  */
 extern unsigned int s4_unmounts_count (int all) ;
 #define S4_UNMOUNTING "@umount "   /* how such a worker's name begins; then comes the mount point, cut off */
@@ -768,9 +765,9 @@ struct s4_swap_s
   uint64_t used ;
   unsigned int isfile : 1 ;
 } ;
- /* pure; /proc/swaps (mm/swapfile.c:swap_show) */
+ /* pure; /proc/swaps (mm/swapfile.c:swap_show); the s4_swap point into text; 0: no memory */
 extern int s4_swaps_parse (stralloc *text, genalloc *swaps) ;
-extern int s4_swaps_load (stralloc *text, genalloc *swaps) ;
+extern int s4_swaps_load (stralloc *text, genalloc *swaps) ;   /* both replaced; 0 with errno */
 
 
  /* superblock.c, freeze.c, newfs.c: file systems as a whole; in workers */
@@ -825,7 +822,7 @@ struct s4_holder_s
   char how ;             /* f: fd, c: cwd, r: root, e: exe, m: map */
   char comm[S4_COMM_MAX] ;
 } ;
- /* s4_holder, sorted by mount */
+ /* s4_holder, sorted by mount; replaces what was there, and may be less than all if the time is up */
 extern void s4_holders_find (s4_mounts const *, unsigned int const *which, unsigned int n, s4_ms timeout,
   genalloc *holders) ;
  /* "12 sh (open file), ..." 0-terminated; how many, -1 */

@@ -17,7 +17,8 @@
 
 #include "stage4.h"
 
-#define DEPTH_MAX 32   /* of a storage stack; only there to end a walk through a broken sysfs */
+#define DEPTH_MAX 32      /* of a storage stack; only there to end a walk through a broken sysfs */
+#define NAME_LEN_MAX 64   /* of a loop device; the kernel's names of disks have 31 at most */
 
 int s4_sys_read (char const *path, stralloc *sa)
 {
@@ -92,8 +93,8 @@ int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data)
 
 int s4_loop_used (char const *name)
 {
-  char path[64 + sizeof "/sys/block//loop/backing_file"] = "/sys/block/" ;
-  if (strncmp(name, "loop", 4) || strlen(name) > 64) return 0 ;
+  char path[NAME_LEN_MAX + sizeof "/sys/block//loop/backing_file"] = "/sys/block/" ;
+  if (strncmp(name, "loop", 4) || strlen(name) > NAME_LEN_MAX) return 0 ;
   strcat(strcat(path, name), "/loop/backing_file") ;
   return !access(path, F_OK) ;
 }

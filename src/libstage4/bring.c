@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
-#include <skalibs/stralloc.h>
 #include <skalibs/types.h>
 
 #include "stage4.h"

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <skalibs/bytestr.h>
 #include <skalibs/config.h>

@@ -7,12 +7,14 @@
 
 #include "stage4.h"
 
+#define SCRIPT_HEAD 256   /* BINPRM_BUF_SIZE: the kernel reads no more of a script's first line */
+
 static enum s4_exectype_e script_interpreter (char const *head, size_t len, char *interp, size_t max)
 {
   size_t i = 2, n ;
   while (i < len && (head[i] == ' ' || head[i] == '\t')) i++ ;
   for (n = 0 ; i + n < len && !strchr(" \t\n", head[i+n]) ; n++) ;
-  if (!n || n >= max || (i + n >= len && len >= 256)) return S4_NOT_EXECUTABLE ;
+  if (!n || n >= max || (i + n >= len && len >= SCRIPT_HEAD)) return S4_NOT_EXECUTABLE ;
   memcpy(interp, head + i, n) ;
   interp[n] = 0 ;
   return S4_SCRIPT ;

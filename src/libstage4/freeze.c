@@ -16,8 +16,6 @@
 
 #include <linux/fs.h>
 
-#include <skalibs/djbunix.h>
-
 #include "stage4.h"
 
  /* Through the same mount. Only directories and files: opening a device does what its driver likes. */

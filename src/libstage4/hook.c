@@ -18,12 +18,10 @@
 
 #include "stage4.h"
 
-#define REPORT 1000
 #define DEATH_TIMEOUT 1000   /* after SIGKILL */
+#define COMM_LEN 15          /* more of a name the kernel doesn't keep */
 
  /* --- who belongs to it: its session, its descendants, and orphans that came to us since it began --- */
-
-#define COMM_LEN 15   /* more of a name the kernel doesn't keep */
 
 struct family
 {
@@ -154,7 +152,7 @@ static void say_waiting (pid_t pid, char const *name, s4_ms waited)
 static int wait_reporting (pid_t pid, char const *name, s4_ms limit, int *wstat)
 {
   s4_ms const start = s4_now() ;
-  s4_ms gap = REPORT ;
+  s4_ms gap = S4_SLOW ;
   for (;;)
   {
     s4_ms next = s4_now() + gap ;

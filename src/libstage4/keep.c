@@ -5,10 +5,7 @@
   by mount id: /dev may be a link into another mount, and more than one mount may have the same name.
 */
 
-#include <errno.h>
-
 #include <skalibs/genalloc.h>
-#include <skalibs/stralloc.h>
 
 #include "stage4.h"
 

@@ -15,7 +15,8 @@
 
 #include "stage4.h"
 
-#define LINKS_MAX 40   /* path_resolution(7) */
+#define LINKS_MAX 40        /* path_resolution(7) */
+#define TARGET_MAX 4096     /* PATH_MAX: a link holds no more */
 
 struct walk
 {
@@ -52,8 +53,8 @@ static int follow (struct walk *w, int fd)
   stralloc target = STRALLOC_ZERO ;
   ssize_t r ;
   if (++w->links > LINKS_MAX) return (errno = ELOOP, 0) ;
-  if (!stralloc_ready(&target, 4097)) return 0 ;
-  r = readlinkat(fd, "", target.s, 4096) ;
+  if (!stralloc_ready(&target, TARGET_MAX + 1)) return 0 ;
+  r = readlinkat(fd, "", target.s, TARGET_MAX) ;
   if (r == -1) return 0 ;
   target.len = (size_t)r ;
   if (!stralloc_append(&target, '/') || !stralloc_insert(&w->todo, 0, &target)) return 0 ;

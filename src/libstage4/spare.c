@@ -17,7 +17,6 @@
 
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
-#include <skalibs/types.h>
 
 #include "stage4.h"
 

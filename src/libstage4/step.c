@@ -19,6 +19,7 @@
 #include "stage4.h"
 
 #define COMMON_OPTIONS_MAX 64
+#define BLOCK_WALK_TIMEOUT 5000   /* less than a whole line gets: the rest of it is still to be walked */
 
 static char const *usage ;
 static unsigned int flags ;
@@ -128,7 +129,7 @@ char const **s4_step_block (int argc, char const **argv)
 
 static void walk_block (char const *const *block)
 {
-  if (!s4_walk(block, 5000)) _exit(S4_USAGE) ;
+  if (!s4_walk(block, BLOCK_WALK_TIMEOUT)) _exit(S4_USAGE) ;
 }
 
 void s4_step_checked (char const *const *next, char const *const *block)

@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -19,12 +18,10 @@
 #include <skalibs/genalloc.h>
 #include <skalibs/sig.h>
 #include <skalibs/stralloc.h>
-#include <skalibs/types.h>
 
 #include "stage4.h"
 
 #define NAMED_MAX 8     /* processes that one line names */
-#define REPORT 1000
 
  /* --- finding --- */
 
@@ -176,7 +173,7 @@ int s4_victims_wait (genalloc const *victims, s4_ms until, s4_ms *next_report)
     if (now >= *next_report)
     {
       s4_victims_name(victims, "waiting for ") ;
-      *next_report = now + REPORT ;
+      *next_report = now + S4_SLOW ;
       continue ;
     }
     if (v[i].pidfd < 0 && wake > now + S4_TICK) wake = now + S4_TICK ;

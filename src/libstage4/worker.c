@@ -21,9 +21,9 @@
 
 #include "stage4.h"
 
-#define STALL 100     /* a worker that has been on one task for so long gets company */
-#define REPORT 1000
-#define CAP 30        /* times its timeout: a task whose progress may be another's still ends */
+#define STALL 100         /* a worker that has been on one task for so long gets company */
+#define CAP 30            /* times its timeout: a task whose progress may be another's still ends */
+#define ANSWER_SIZE 4096  /* of an answer, read at once */
 
 struct watch   /* what the parent knows of a task */
 {
@@ -148,7 +148,7 @@ static void watch_task (struct board *b, unsigned int i, s4_ms now)
     w->seen = progress ;
     w->moved = now ;
   }
-  if (b->job->slow && now - w->said >= REPORT)
+  if (b->job->slow && now - w->said >= S4_SLOW)
   {
     w->said = now ;
     b->job->slow(i, now - began, b->job->data) ;
@@ -220,8 +220,8 @@ static void hear (int fd, pid_t pid, s4_ms limit, stralloc *answer, int *wstat, 
   while (s4_poll(&x, 1, limit) > 0)
   {
     ssize_t r ;
-    if (!stralloc_readyplus(answer, 4096)) break ;
-    r = fd_read(fd, answer->s + answer->len, 4096) ;
+    if (!stralloc_readyplus(answer, ANSWER_SIZE)) break ;
+    r = fd_read(fd, answer->s + answer->len, ANSWER_SIZE) ;
     if (r > 0) answer->len += (size_t)r ;
     else
     {

@@ -3,7 +3,6 @@
 /* stage4-freeze: what could not be unmounted or made read-only is at least consistent on disk. */
 
 #include <errno.h>
-#include <unistd.h>
 
 #include <skalibs/sgetopt.h>
 

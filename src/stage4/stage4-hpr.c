@@ -2,9 +2,6 @@
 
 /* stage4-hpr: says what is left after all, then the hard reboot, power-off, halt or kexec. The end of every chain. */
 
-#include <errno.h>
-#include <unistd.h>
-
 #include <skalibs/sgetopt.h>
 
 #include "stage4.h"

@@ -123,7 +123,7 @@ static enum outcome_e find_and_signal (struct options *o, genalloc *victims, str
 static enum outcome_e end_all (struct options *o, genalloc *victims, int sig, s4_ms grace, size_t *signalled)
 {
   struct end e = { .sig = sig, .until = s4_limit(grace), .since = s4_ticks() } ;
-  s4_ms next_report = s4_now() + 1000 ;
+  s4_ms next_report = s4_now() + S4_SLOW ;
   enum outcome_e outcome ;
   do
   {

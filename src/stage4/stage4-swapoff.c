@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 #include <skalibs/genalloc.h>
 #include <skalibs/sgetopt.h>

@@ -5,7 +5,6 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>   /* rename */
 #include <string.h>
 #include <sys/stat.h>
