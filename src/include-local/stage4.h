@@ -296,8 +296,8 @@ struct s4_job_s
 
 extern int s4_task_done (s4_task const *) ;   /* finished, and well */
 
- /* The n tasks, when all that could begin are finished or abandoned; null with errno if nothing could be started. */
-extern s4_task const *s4_work (s4_job const *) ;
+ /* The n tasks, allocated, when all that could begin are finished or abandoned; null with errno if nothing could be started. */
+extern s4_task *s4_work (s4_job const *) ;
 
  /*
    Asks a child: f writes its answer to the fd and returns 0 or an errno. 1: the answer is complete; 0 with errno

@@ -91,14 +91,16 @@ int s4_leftovers_count (s4_leftovers *l)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
+  int ok ;
   *l = (s4_leftovers){ .devices = devices_count(), .swaps = swaps_count() } ;
   if (!s4_mounts_load(&ms)) return 0 ;
   l->mounts = ms.n ;
-  if (s4_storage_find(&st, &ms))
+  ok = s4_storage_find(&st, &ms) ;
+  if (ok)
   {
     for (unsigned int k = 0 ; k < st.nsb ; k++) l->writable += st.lossy[st.first[k]] ;
     s4_storage_free(&st) ;
   }
   s4_mounts_free(&ms) ;
-  return 1 ;
+  return ok ;
 }

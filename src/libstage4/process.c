@@ -44,7 +44,7 @@ int s4_process_parse (char const *stat, size_t len, s4_process *p)
   char const *at[POLICY + 1] = { 0 } ;
   size_t open = byte_chr(stat, len, '(') ;
   size_t close = byte_rchr(stat, len, ')') ;
-  char text[512] ;
+  char text[1024] ;
   char *s = text ;
   uint64_t pid, ppid, session, tty, flags, threads, policy = 0 ;
   if (close >= len || open >= close || close + 2 >= len) return 0 ;

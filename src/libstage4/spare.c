@@ -9,6 +9,7 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
@@ -85,7 +86,7 @@ void s4_victims_look (genalloc *victims)
   s4_victim *v = genalloc_s(s4_victim, victims) ;
   unsigned int n = (unsigned int)genalloc_len(s4_victim, victims) ;
   s4_job const job = { .n = n, .timeout = LOOK_TIMEOUT, .run = &look, .data = v } ;
-  s4_task const *t = n ? s4_work(&job) : 0 ;
+  s4_task *t = n ? s4_work(&job) : 0 ;
    /* rather than kill a daemon */
   if (n && !t) s4_warnsys("unable to fork, looking at command lines without a limit") ;
   for (unsigned int i = 0 ; i < n ; i++)
@@ -93,4 +94,5 @@ void s4_victims_look (genalloc *victims)
     int r = t ? t[i].err : look(i, v) ;
     if (!t || t[i].state == S4_FINISHED) v[i].spared = r == S4_SPARED_STORAGE || r == S4_SPARED_CGROUP ? (char)r : 0 ;
   }
+  free(t) ;
 }

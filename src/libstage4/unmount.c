@@ -183,7 +183,7 @@ static int work_plan (s4_unmount *u)
   s4_job const job = { .n = u->plan.n, .timeout = u->timeout, .run = &run_umount, .ready = &is_free,
     .progress = &progress_of, .slow = &say_slow, .data = u } ;
   size_t size = job.n * sizeof(pid_t) ;
-  s4_task const *t ;
+  s4_task *t ;
   int ok = 0 ;
   if (!job.n) return 1 ;
   u->doers = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) ;
@@ -191,6 +191,7 @@ static int work_plan (s4_unmount *u)
   t = s4_work(&job) ;
   if (t) for (unsigned int k = 0 ; k < job.n && (ok = collect_one(u, k, t + k)) ; k++) ;
   munmap(u->doers, size) ;
+  free(t) ;
   return ok ;
 }
 

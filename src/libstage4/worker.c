@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -187,26 +188,53 @@ static int has_pidfds (struct board const *b)
   return 1 ;
 }
 
-s4_task const *s4_work (s4_job const *job)
+static int board_make (struct board *b, s4_job const *job)
 {
-  struct board b = { .job = job, .workers = GENALLOC_ZERO, .pollfds = GENALLOC_ZERO } ;
-  genalloc watch = GENALLOC_ZERO ;
-  b.tasks = mmap(0, (job->n + 1) * sizeof(s4_task), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) ;
-  if (b.tasks == MAP_FAILED) return 0 ;
-  if (!genalloc_ready(struct watch, &watch, job->n + 1)) return 0 ;
-  b.watch = genalloc_s(struct watch, &watch) ;
-  memset(b.watch, 0, (job->n + 1) * sizeof(struct watch)) ;
+  *b = (struct board){ .job = job, .watch = calloc(job->n + 1, sizeof(struct watch)), .workers = GENALLOC_ZERO,
+    .pollfds = GENALLOC_ZERO } ;
+  b->tasks = mmap(0, (job->n + 1) * sizeof(s4_task), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) ;
+  return b->watch && b->tasks != MAP_FAILED ;
+}
+
+ /* Those that were abandoned keep their own mapping. */
+
+static void board_free (struct board *b)
+{
+  while (genalloc_len(pid_t, &b->workers)) worker_forget(b, 0) ;
+  genalloc_free(pid_t, &b->workers) ;
+  genalloc_free(struct pollfd, &b->pollfds) ;
+  if (b->tasks != MAP_FAILED) munmap(b->tasks, (b->job->n + 1) * sizeof(s4_task)) ;
+  free(b->watch) ;
+}
+
+static int work (struct board *b)
+{
   for (;;)
   {
-    workers_collect(&b) ;
-    watch_all(&b) ;
-    if (!b.doing && !b.startable) break ;
-    if (!workers_add(&b)) return 0 ;
-    s4_poll(genalloc_s(struct pollfd, &b.pollfds), (unsigned int)genalloc_len(struct pollfd, &b.pollfds),
-      s4_now() + (has_pidfds(&b) ? STALL : S4_TICK)) ;
+    workers_collect(b) ;
+    watch_all(b) ;
+    if (!b->doing && !b->startable) return 1 ;
+    if (!workers_add(b)) return 0 ;
+    s4_poll(genalloc_s(struct pollfd, &b->pollfds), (unsigned int)genalloc_len(struct pollfd, &b->pollfds),
+      s4_now() + (has_pidfds(b) ? STALL : S4_TICK)) ;
   }
-  while (genalloc_len(pid_t, &b.workers)) worker_forget(&b, 0) ;
-  return b.tasks ;
+}
+
+s4_task *s4_work (s4_job const *job)
+{
+  struct board b ;
+  s4_task *result = calloc(job->n + 1, sizeof(s4_task)) ;
+  int ok = board_make(&b, job) && result && work(&b) ;
+  int e = errno ;
+  if (ok) memcpy(result, b.tasks, job->n * sizeof(s4_task)) ;
+  else
+  {
+    free(result) ;
+    result = 0 ;
+  }
+  board_free(&b) ;
+  errno = e ;
+  return result ;
 }
 
 int s4_answer (int fd, void const *s, size_t n)
