@@ -296,7 +296,10 @@ struct s4_job_s
 
 extern int s4_task_done (s4_task const *) ;   /* finished, and well */
 
- /* The n tasks, allocated, when all that could begin are finished or abandoned; null with errno if nothing could be started. */
+ /*
+   The n tasks, allocated, when all that could begin are finished or abandoned; null with errno if nothing could be
+   started.
+ */
 extern s4_task *s4_work (s4_job const *) ;
 
  /*
