@@ -339,6 +339,42 @@ $(cat /said /ends)
 EOT
 }
 
+# both TITLE <script : as pid 1 of its box, and as another process there ($as). The test's `common` prints what comes
+# before the script, which writes /then and ends with `run_it COMMAND...`. The command's last words are `sh /next` or the
+# like: that knows $code (of $CODE, what a shell can't see as $?), $now and $took, reads /more if there is one, then /then.
+both () {
+  cat >/script
+  for as in 'pid 1' 'another' ; do
+    {
+      echo "as='$as'"
+      cat <<'END'
+run_it () {
+  helper ms >/start
+  if test "$as" = 'pid 1' ; then exec "$@" 2>/err ; fi
+  "$@" 2>/err
+}
+cat >/next <<'X'
+now=$(helper ms)
+. /t/lib.sh
+took=$((now - $(cat /start)))
+code=$CODE
+sed 's/^/# /' /err
+test ! -e /more || . /more
+. /then
+X
+END
+      common
+      cat /script
+    } >/script.now
+    box "$1, as $as" </script.now
+  done
+}
+
+# told WHAT REGEX : what the last box has said; its own files are gone with it
+told () {
+  ok "$1" grep -Eq -e "$2" /said
+}
+
 case $0:${STAGE4_TEST-} in
   */lib.sh:*)
     case $1 in

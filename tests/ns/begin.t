@@ -3,33 +3,10 @@
 # shellcheck source=tests/lib.sh
 . "${0%/*}/../lib.sh"
 
-# both TITLE <script : as pid 1 of the namespace and as another process. The script prepares, writes /then, and ends with
-# `begin OPTION...`; /then is the next program, which sees what the shell can't (?) as $CODE.
-both () {
-  cat >/script
-  for as in 'pid 1' 'another' ; do
-    {
-      echo "as='$as'"
-      cat <<'END'
-run_it () {
-  helper ms >/start
-  if test "$as" = 'pid 1' ; then exec "$@" 2>/err ; fi
-  "$@" 2>/err
-}
-begin () { run_it stage4-begin "$@" helper code sh -c "$(cat /next)" ; }
-cat >/next <<'X'
-now=$(helper ms)
-. /t/lib.sh
-took=$((now - $(cat /start)))
-code=$CODE
-sed 's/^/# /' /err
-. /then
-X
-END
-      cat /script
-    } >/script.now
-    box "$1, as $as" </script.now
-  done
+# The script ends with `begin OPTION...`.
+common () {
+  # shellcheck disable=SC2016
+  echo 'begin () { run_it stage4-begin "$@" helper code sh -c "$(cat /next)" ; }'
 }
 
 ## What the next program finds

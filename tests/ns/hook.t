@@ -3,37 +3,15 @@
 # shellcheck source=tests/lib.sh
 . "${0%/*}/../lib.sh"
 
-# both TITLE <script : the script writes /hook, which is the block, and /then, which is the next program, and ends with
-# `hook OPTION...`. What both have in common comes first.
-both () {
-  cat >/script
-  for as in 'pid 1' 'another' ; do
-    {
-      echo "as='$as'"
-      cat <<'END'
-run_it () {
-  helper ms >/start
-  if test "$as" = 'pid 1' ; then exec "$@" 2>/err ; fi
-  "$@" 2>/err
-}
-# hook OPTION... : the block is sh /hook
+# The script writes /hook, which is the block, and ends with `hook OPTION...`, or `hookdir OPTION...`.
+common () {
+  cat <<'END'
 hook () { run_it stage4-hook "$@" " sh" " /hook" "" helper code sh /next ; }
-# hookdir OPTION...
 hookdir () { run_it stage4-hookdir "$@" helper code sh /next ; }
-cat >/next <<'X'
-now=$(helper ms)
-. /t/lib.sh
-took=$((now - $(cat /start)))
-code=$CODE
-sed 's/^/# /' /err
-zombies () { grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l ; }
-X
-echo '. /then' >>/next
+# hookfile FILE COMMAND
+hookfile () { mkdir -p "${1%/*}" ; printf '#!/bin/sh\n%s\n' "$2" >"$1" ; chmod 755 "$1" ; }
+echo "zombies () { grep -l '^State:.Z' /proc/[0-9]*/status 2>/dev/null | wc -l ; }" >/more
 END
-      cat /script
-    } >/script.now
-    box "$1, as $as" </script.now
-  done
 }
 
 ## How it ends
@@ -405,7 +383,6 @@ END
 
 both "a directory" <<'END'
 mkdir /d /d/subdir
-hookfile () { mkdir -p "${1%/*}" ; printf '#!/bin/sh\n%s\n' "$2" >"$1" ; chmod 755 "$1" ; }
 for name in 10-b 10-a 9-c 'with space' 'new
 line' ; do hookfile "/d/$name" 'echo "${0##*/} $*" >>/log' ; done
 hookfile /d/.hidden 'echo hidden >>/log'
@@ -424,7 +401,6 @@ hookdir -d /d
 END
 
 both "more than one directory" <<'END'
-hookfile () { mkdir -p "${1%/*}" ; printf '#!/bin/sh\n%s\n' "$2" >"$1" ; chmod 755 "$1" ; }
 for dir in a b c ; do for name in 1 2 3 4 ; do hookfile "/$dir/$name" "echo $dir$name >>/log" ; done ; done
 rm /a/1 /a/4 /b/4
 ln -sf /dev/null /b/1
@@ -450,7 +426,6 @@ hookdir -d /empty -d /not/there -d /not/there/either
 END
 
 both "what others can write" <<'END'
-hookfile () { mkdir -p "${1%/*}" ; printf '#!/bin/sh\n%s\n' "$2" >"$1" ; chmod 755 "$1" ; }
 hookfile /d/1 'echo 1 >>/log'
 hookfile /d/2 'echo 2 >>/log'
 hookfile /d/3 'echo 3 >>/log'
@@ -471,7 +446,6 @@ hookdir -d /d -d /open
 END
 
 both "one fails" <<'END'
-hookfile () { mkdir -p "${1%/*}" ; printf '#!/bin/sh\n%s\n' "$2" >"$1" ; chmod 755 "$1" ; }
 hookfile /d/1 'echo 1 >>/log'
 hookfile /d/2 'exit 7'
 hookfile /d/3 'echo 3 >>/log'
@@ -485,7 +459,6 @@ hookdir -d /d
 END
 
 both "one fails, -e" <<'END'
-hookfile () { mkdir -p "${1%/*}" ; printf '#!/bin/sh\n%s\n' "$2" >"$1" ; chmod 755 "$1" ; }
 hookfile /d/1 'echo 1 >>/log'
 hookfile /d/2 'exit 7'
 hookfile /d/3 'echo 3 >>/log'
@@ -499,7 +472,6 @@ hookdir -e -d /d
 END
 
 both "one is late" <<'END'
-hookfile () { mkdir -p "${1%/*}" ; printf '#!/bin/sh\n%s\n' "$2" >"$1" ; chmod 755 "$1" ; }
 hookfile /d/1 'helper victim -l /log.daemon >/daemon ; usleep 50000'
 hookfile /d/2 'helper victim -i >/pid ; exec sleep 1000'
 hookfile /d/3 'exit 1'

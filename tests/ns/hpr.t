@@ -3,11 +3,6 @@
 # shellcheck source=tests/lib.sh
 . "${0%/*}/../lib.sh"
 
-# told WHAT REGEX : what a box has said at last; its own files are gone with it
-told () {
-  ok "$1" grep -Eq -e "$2" /said
-}
-
 left='left: [0-9]+ writable file systems, [0-9]+ mounts, [0-9]+ swaps, [0-9]+ block devices$'
 
 for try in 'reboot=1' 'poweroff=2' 'halt=2' 'kexec=1' '6=1' '0=2' ; do

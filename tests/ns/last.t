@@ -3,10 +3,6 @@
 # shellcheck source=tests/lib.sh
 . "${0%/*}/../lib.sh"
 
-told () {
-  ok "$1" grep -Eq -e "$2" /said
-}
-
 # vanishes TITLE CODE REGEX SCRIPT... : /bin/vanishing is there during the walk; the hook is SCRIPT. As pid 1 and as another.
 vanishes () {
   for as in 'pid 1' 'another' ; do

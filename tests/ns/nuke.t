@@ -3,40 +3,21 @@
 # shellcheck source=tests/lib.sh
 . "${0%/*}/../lib.sh"
 
-# both TITLE <script : the script prepares, writes /then, and ends with `nuke OPTION...`; /then is the next program.
-# What both have in common comes first.
-both () {
-  cat >/script
-  for as in 'pid 1' 'another' ; do
-    {
-      echo "as='$as'"
-      cat <<'END'
+# The script ends with `nuke OPTION...`; victims that it has started are $pids, in /then as well, $last is when the last
+# one of those that say so has gone.
+common () {
+  cat <<'END'
 pids=''
 victim () { pid=$(helper victim "$@") ; pids="$pids${pids:+ }$pid" ; }
 nuke () {
   echo "$pids" >/pids
-  helper ms >/start
-  set -- stage4-nuke -f "$@" helper code sh /next
-  if test "$as" = 'pid 1' ; then exec "$@" 2>/err ; fi
-  "$@" 2>/err
+  run_it stage4-nuke -f "$@" helper code sh /next
 }
-cat >/next <<'X'
-now=$(helper ms)
-. /t/lib.sh
-took=$((now - $(cat /start)))
+cat >/more <<'X'
 last=$(cat /last* 2>/dev/null | sort -n | tail -n 1)
 pids=$(cat /pids)
-code=$CODE
-sed 's/^/# /' /err
-X
-cat >>/next <<'X'
-. /then
 X
 END
-      cat /script
-    } >/script.now
-    box "$1, as $as" </script.now
-  done
 }
 
 both "everybody ends" <<'END'

@@ -23,6 +23,12 @@ state () {
   find /ram -exec stat -c '%n %f %s %Y %Z %i' {} + | sort
   find /ram -type f -exec cksum {} + | sort
 }
+# own_library : one that execlineb needs and stage4-ramfs doesn't, if there is one
+own_library () {
+  local loader=/lib64/ld-linux-x86-64.so.2
+  $loader --list /bin/stage4-ramfs | grep -q libexecline ||
+    $loader --list /usr/lib/execline/bin/execlineb 2>/dev/null | sed -n 's/.*libexecline.* => \([^ ]*\).*/\1/p'
+}
 # fails REGEX FILE... : 111, says so, and nothing has changed
 fails () {
   local regex="$1"
@@ -229,8 +235,8 @@ END
 
 both "a library found by a variable only" <<'END'
 # in the chain nobody will set it
-lib=$(/lib64/ld-linux-x86-64.so.2 --list /usr/lib/execline/bin/execlineb 2>/dev/null | sed -n 's/.*libexecline.* => \([^ ]*\).*/\1/p')
-if test -z "$lib" || /lib64/ld-linux-x86-64.so.2 --list /bin/stage4-ramfs | grep -q libexecline ; then
+lib=$(own_library)
+if test -z "$lib" ; then
   skip "it is refused, or works" "no library that stage4-ramfs itself doesn't need"
 else
   mkdir /odd
@@ -303,8 +309,8 @@ end
 END
 
 both "libraries that are missing" <<'END'
-lib=$(/lib64/ld-linux-x86-64.so.2 --list /usr/lib/execline/bin/execlineb 2>/dev/null | sed -n 's/.*libexecline.* => \([^ ]*\).*/\1/p')
-if test -z "$lib" || /lib64/ld-linux-x86-64.so.2 --list /bin/stage4-ramfs | grep -q libexecline ; then
+lib=$(own_library)
+if test -z "$lib" ; then
   skip "said" "no library that stage4-ramfs itself doesn't need"
 else
   make /bin/dash

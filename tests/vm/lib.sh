@@ -46,6 +46,24 @@ guest_says () {
   for what ; do ok "$what" grep -F "=== $what ok" "$console" ; done
 }
 
+# clean TITLE : $work/disk.img has nothing to replay or repair, and the kernel nothing to complain of
+clean () {
+  ok "$1: the disk is clean" image_clean "$work/disk.img"
+  ok "$1: fsck is silent" image_fsck "$work/disk.img"
+  ok "$1: no panic, no kernel bug" console_no_panic "$console"
+}
+
+# reset_and_clean TITLE
+reset_and_clean () {
+  ok "$1: the machine reset itself" console_has "$console" 'reboot: Restarting system'
+  clean "$@"
+}
+
+# since_request : milliseconds from "=== request" to the reset
+since_request () {
+  echo "$(($(console_time "$console" 'reboot: Restarting') - $(console_time "$console" '^=== request')))"
+}
+
 done_testing () {
   echo "1..$tests"
 }
@@ -80,6 +98,14 @@ check () {
 }
 not () {
   ! "$@"
+}
+# fuse_daemon DIR : a FUSE file system there, which hangs after kill -STOP $daemon; it is spared
+fuse_daemon () {
+  mkfifo /fifo
+  ln -s fusehang /bin/@fusehang
+  @fusehang "$1" >/fifo &
+  daemon=$!
+  read -r ready </fifo
 }
 END
     cat

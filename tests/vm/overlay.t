@@ -13,12 +13,6 @@ boot () {
   image_ext4 "$work/store.img" 16M "$work/store"
   VM_TIME=60 VM_APPEND=quiet guest "$work/disk.img" "$work/store.img"
 }
-clean () {
-  ok "$1: the machine reset itself" console_has "$console" 'reboot: Restarting system'
-  ok "$1: the disk is clean" image_clean "$work/disk.img"
-  ok "$1: fsck is silent" image_fsck "$work/disk.img"
-  ok "$1: no panic, no kernel bug" console_no_panic "$console"
-}
 # The disk is below its own overlay, and what the overlay's options say of it leads nowhere any more.
 # shellcheck disable=SC2016   # that's for the guest's shell
 live='
@@ -61,7 +55,7 @@ ok "busy: the layer is still in sight" console_has "$console" '/ /mnt/disk '
 ok "busy: what lies below a loop device is frozen" console_has "$console" 'froze 1 of 1'
 ok "busy: the other disk is clean" image_clean "$work/store.img"
 ok "busy: the other disk: fsck is silent" image_fsck "$work/store.img"
-clean busy
+reset_and_clean busy
 
 { echo "$live" ; cat ; } <<'END' | boot
 exec chroot . sh -c 'stage4-umountall -n ; exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 3s \
@@ -72,7 +66,7 @@ ok "root: it is made read-only" console_has "$console" 'made read-only / \(overl
 ok "root: then the layer" console_has "$console" 'made read-only /media \(ext4'
 ok "root: then that goes" console_has "$console" 'unmounted /media '
 ok "root: nothing is left" console_has "$console" '^\?=0'
-clean root
+reset_and_clean root
 
 { echo "$live" ; cat ; } <<'END' | boot
 exec chroot . sh -c 'stage4-ramfs /run/stage4 /bin/busybox /bin/mark
@@ -82,5 +76,5 @@ END
 ok "pivot: it was left" console_has "$console" 'pivoted to /run/stage4'
 ok "pivot: the disk was unmounted, and the overlay" test "$(image_marker "$work/disk.img")" = left
 ok "pivot: nothing is left to be said" console_has "$console" 'left: 0 writable file systems'
-clean pivot
+reset_and_clean pivot
 done_testing

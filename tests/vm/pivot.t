@@ -20,11 +20,7 @@ mount --bind /run/media/disk/file /etc/afile
 mount -t tmpfs below /mnt/over/sub
 mount -t tmpfs above /mnt/over
 mount -t tmpfs on-top /mnt/over
-mkfifo /fifo
-ln -s fusehang /bin/@fusehang
-@fusehang /mnt/fuse >/fifo &
-daemon=$!
-read -r ready </fifo
+fuse_daemon /mnt/fuse
 kill -STOP $daemon
 echo "=== request"
 '
@@ -48,9 +44,7 @@ ok "all: the one below it" console_has "$console" ' /oldroot/stage4-covered-.* -
 ok "all: and one below that" console_has "$console" ' /oldroot/stage4-covered-.* - tmpfs below'
 ok "all: /run is in its place, with what is on it" console_has "$console" ' /run/media/disk .* - ext4'
 ok "all: and was unmounted there" test "$(image_marker "$work/disk.img")" = full
-ok "all: the machine reset itself" console_has "$console" 'reboot: Restarting system'
-ok "all: the disk is clean" image_clean "$work/disk.img"
-ok "all: fsck is silent" image_fsck "$work/disk.img"
+reset_and_clean all
 
 boot <<'END'
 mkdir /run/stage4/oldroot
@@ -64,6 +58,5 @@ exec stage4-begin -A reboot -t 30s -R /run/stage4 stage4-nuke stage4-pivot /bin/
 END
 ok "undone: it is said why" console_has "$console" 'no pivot: unable to move /mnt/.* Not a directory'
 ok "undone: every mount is where it was" console_has "$console" '^=== as before'
-ok "undone: the machine reset itself" console_has "$console" 'reboot: Restarting system'
-ok "undone: the disk is clean" image_clean "$work/disk.img"
+reset_and_clean undone
 done_testing
