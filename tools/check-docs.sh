@@ -121,7 +121,9 @@ grep -q "<h2> In $version </h2>" doc/upgrade.html || wrong "doc/upgrade.html say
 # --- messages ---
 
 # What is in <samp> is a message: each piece between its variable parts (<em>) must stand in a source.
-cat src/stage4/*.c src/libstage4/*.c src/multicall/*.c >"$tmp/sources"
+# S4_MOUNT(m) stands for several pieces.
+cat src/stage4/*.c src/libstage4/*.c src/multicall/*.c |
+  sed 's/S4_MOUNT(m)/m->dir, " (", m->type, " on ", m->source, ")"/g ; s/", "//g' >"$tmp/sources"
 for page in doc/*.html ; do
   tr '\n' ' ' <"$page" | sed 's,<samp>,\
 <samp>,g' | sed -n 's,^<samp>\(.*\)</samp>.*,\1,p' | sed 's,<em>[^<]*</em>,\

@@ -199,6 +199,9 @@ extern char const **s4_step_block (int argc, char const **argv) ;
  */
 extern void s4_step_checked (char const *const *next, char const *const *block) ;
 
+ /* A look along the line before anything is touched: if it can't be walked to its end, giveup(100). */
+extern void s4_step_walk (char const *const *next) ;
+
  /* `?`=code, then executes into next; without next ends with code. */
 extern void s4_step_next (char const *const *next, int code) gccattr_noreturn ;
 
@@ -215,6 +218,7 @@ extern void s4_step_giveup (int code) gccattr_noreturn ;
 extern void s4_walk_on (char const *const *next) gccattr_noreturn ;
  /* walks argv in a child: 1 fine, 0 not (the child said why) */
 extern int s4_walk (char const *const *argv, s4_ms timeout) ;
+#define S4_WALK_TIMEOUT 10000   /* for a whole line */
  /* does this word name a program of the toolkit? pure */
 extern int s4_is_ours (char const *word) ;
 
@@ -275,6 +279,7 @@ typedef struct s4_task_s s4_task ;
 struct s4_task_s    /* in memory shared with the workers */
 {
   int32_t state ;
+  int32_t worker ;  /* the pid that has begun it */
   int32_t err ;     /* once finished: 0 or an errno; EOWNERDEAD if its worker died on it */
   s4_ms began ;     /* 0 until it is being done */
   s4_ms ended ;     /* finished or abandoned */
@@ -335,6 +340,8 @@ extern int s4_proc (void) ;
 #define S4_PROCNAME 64
  /* the name of a process's file in it: rest is "/stat" or the like, and short; into buf[S4_PROCNAME], returns buf */
 extern char const *s4_proc_name (char *buf, pid_t pid, char const *rest) ;
+ /* the same for an open file of this process: "self/fd/N" or "self/fdinfo/N" */
+extern char const *s4_proc_fdname (char *buf, char const *dir, int fd) ;
  /* a file of it, whole; replaces what was there; 0-terminated beyond len */
 extern int s4_proc_read (char const *name, stralloc *) ;
  /* by one write(2); 1 if the kernel took all of value */
@@ -342,8 +349,8 @@ extern int s4_proc_write (char const *name, char const *value) ;
  /* pure; a line of /proc/PID/stat (proc(5)); all but uid */
 extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
 extern int s4_process_read (pid_t, s4_process *) ;   /* 0: it is gone, or can't be seen */
- /* appends pid_t from a file of /proc like PID/task/PID/children; 0: there is none (CONFIG_PROC_CHILDREN) */
-extern int s4_proc_children (char const *name, genalloc *pids) ;
+ /* appends pid_t: the children of its first thread; 0: the kernel has no list of them (CONFIG_PROC_CHILDREN) */
+extern int s4_proc_children (pid_t, genalloc *pids) ;
  /* f for each pid, but for most kernel threads; 1, or 0 if f said so, which ends it; -1 */
 extern int s4_processes (int (*f) (pid_t, void *), void *data) ;
  /* 1 outside of the initial pid namespace */
@@ -411,6 +418,9 @@ struct s4_mount_s
   unsigned int readonly : 1 ; /* the superblock (the mount's own flag says nothing about the data) */
   unsigned int shared : 1 ;
 } ;
+
+ /* words of a report: "DIR (TYPE on SOURCE)" */
+#define S4_MOUNT(m) (m)->dir, " (", (m)->type, " on ", (m)->source, ")"
 
 typedef struct s4_mounts_s s4_mounts ;
 struct s4_mounts_s
@@ -620,7 +630,7 @@ typedef struct s4_adrift_s s4_adrift ;
 struct s4_adrift_s         /* a mount that could lose data, and was given up: the kernel may still be flushing it */
 {
   unsigned int id ;
-  pid_t doer ;             /* the worker that is in the system call */
+  pid_t worker ;           /* that is in the system call */
   char const *what ;       /* "DIR (TYPE on SOURCE)" */
   size_t dirlen ;
 } ;
@@ -636,7 +646,6 @@ struct s4_unmount_s
   s4_storage st ;
   s4_mountplan plan ;
   unsigned int *task_of ;    /* mount index -> its place in plan.order */
-  pid_t *doers ;             /* of each task, in memory shared with the workers */
   unsigned int pass ;
   unsigned int gone ;        /* by the last pass */
   int surprised ;            /* it failed in a way that says that the table has changed */
@@ -668,7 +677,7 @@ extern int s4_unmount_some_hang (s4_unmount const *) ;
  /* adrift.c: unmounts that were given up, and go on */
 
  /* notes that the mount with this index hangs in that process; 0: no memory */
-extern int s4_unmount_given_up (s4_unmount *, unsigned int i, pid_t doer) ;
+extern int s4_unmount_given_up (s4_unmount *, unsigned int i, pid_t worker) ;
  /* leaves those in u->adrift that are in the table no more, and still being flushed; counts the others, and earlier */
 extern void s4_unmount_see_adrift (s4_unmount *) ;
 
@@ -688,6 +697,8 @@ typedef int s4_walk_func (int fd, char const *path, struct stat const *, void *d
  */
 extern int s4_path_walk (char const *path, s4_walk_func *f, void *data) ;
 extern int s4_mount_id (int fd) ;                       /* what an open file, O_PATH too, was opened through; -1 */
+ /* of a file of /proc/PID/fdinfo; -1 */
+extern int s4_mount_of_fdinfo (char const *name) ;
 
 
  /* paths.c */
@@ -704,13 +715,15 @@ extern int s4_make_path (char const *path) ;
 
  /* output: c console, K kernel log, o as it is */
 extern void s4_become_fit (char output) ;
+ /* as many open files as this process may allow itself */
+extern void s4_raise_files (void) ;
 
 
  /* rootfs.c: pivot from an initramfs */
 
  /*
-   Makes all mounts private, moves what is mounted on the one with index root, the initramfs, below oldroot (a name)
-   in the one with index newroot, and makes that the root and the working directory. 0: reported, and undone.
+   Moves what is mounted on the mount with index root, the initramfs, below oldroot (a name) in the one with index
+   newroot, and makes that the root and the working directory. All must be private. 0: reported, and undone.
  */
 extern int s4_leave_rootfs (s4_mounts const *, unsigned int root, unsigned int newroot, char const *oldroot) ;
 
@@ -755,6 +768,8 @@ extern int s4_leftovers_count (s4_leftovers *) ;
    looked at, but without all only if there are children or siblings, and by pid 1 only if there are children.
  */
 extern unsigned int s4_unmounts_count (int all) ;
+ /* warns of so many of an earlier step */
+extern void s4_unmounts_name (unsigned int n) ;
 #define S4_UNMOUNTING "@umount "   /* how such a worker's name begins; then comes the mount point, cut off */
 
 
@@ -826,7 +841,7 @@ struct s4_holder_s
   char comm[S4_COMM_MAX] ;
 } ;
  /* s4_holder, sorted by mount; replaces what was there, and may be less than all if the time is up */
-extern void s4_holders_find (s4_mounts const *, unsigned int const *which, unsigned int n, s4_ms timeout,
+extern void s4_holders_find (s4_tree const *, unsigned int const *which, unsigned int n, s4_ms timeout,
   genalloc *holders) ;
  /* "12 sh (open file), ..." 0-terminated; how many, -1 */
 extern int s4_holders_name (stralloc *, genalloc const *holders, unsigned int mount) ;

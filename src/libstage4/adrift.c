@@ -12,11 +12,11 @@
 
 #include "stage4.h"
 
-int s4_unmount_given_up (s4_unmount *u, unsigned int i, pid_t doer)
+int s4_unmount_given_up (s4_unmount *u, unsigned int i, pid_t worker)
 {
   s4_mount const *m = u->ms.m + i ;
   s4_stuck *x = s4_stuck_note(u, m->id) ;
-  s4_adrift a = { .id = m->id, .doer = doer } ;
+  s4_adrift a = { .id = m->id, .worker = worker } ;
   stralloc sa = STRALLOC_ZERO ;
   if (!x) return 0 ;
   x->hung = 1 ;
@@ -43,7 +43,7 @@ void s4_unmount_see_adrift (s4_unmount *u)
   for (size_t k = 0 ; k < genalloc_len(s4_adrift, &u->adrift) ; k++)
   {
     s4_process p ;
-    int alive = s4_process_read(a[k].doer, &p) && !p.dead ;
+    int alive = s4_process_read(a[k].worker, &p) && !p.dead ;
     ours += (unsigned int)alive ;
     if (is_in_table(u, a + k)) continue ;   /* named as any other */
     if (alive) a[n++] = a[k] ;

@@ -24,11 +24,9 @@
 
 static int has_name_of_kmsg (int fd)
 {
-  char name[32] = "self/fd/" ;
+  char name[S4_PROCNAME] ;
   char target[PATH_MAX] ;
-  ssize_t r ;
-  name[8 + uint_fmt(name + 8, (unsigned int)fd)] = 0 ;
-  r = readlinkat(s4_proc(), name, target, sizeof target) ;
+  ssize_t r = readlinkat(s4_proc(), s4_proc_fdname(name, "fd", fd), target, sizeof target) ;
   return r >= 9 && !memcmp(target + r - 9, "/dev/kmsg", 9) ;
 }
 

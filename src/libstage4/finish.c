@@ -89,7 +89,7 @@ static void say_slow (unsigned int k, s4_ms waited, void *data)
 {
   struct each const *e = data ;
   s4_mount const *m = mount_of(e, k) ;
-  s4_info("still ", e->doing, " ", m->dir, " (", m->type, " on ", m->source, "), ", S4_MS(waited)) ;
+  s4_info("still ", e->doing, " ", S4_MOUNT(m), ", ", S4_MS(waited)) ;
 }
 
  /* --- reports --- */
@@ -120,17 +120,17 @@ static int report_one (struct each const *e, s4_task const *t, unsigned int s, s
     s4_verbose(e->doing, " ", m->dir, ": not by way of ", mount_of(e, i)->dir, ", ",
       t[i].state == S4_ABANDONED ? "it hangs" : strerror(t[i].err)) ;
   if (s4_task_done(t + k))
-    s4_verbose(e->done, " ", m->dir, " (", m->type, " on ", m->source, "), ", S4_MS(t[k].ended - t[k].began)) ;
-  else if (now && !again) s4_verbose(m->dir, " (", m->type, " on ", m->source, ") is not in sight any more") ;
-  else if (now && again->readonly) s4_verbose(m->dir, " (", m->type, " on ", m->source, ") is read-only now") ;
+    s4_verbose(e->done, " ", S4_MOUNT(m), ", ", S4_MS(t[k].ended - t[k].began)) ;
+  else if (now && !again) s4_verbose(S4_MOUNT(m), " is not in sight any more") ;
+  else if (now && again->readonly) s4_verbose(S4_MOUNT(m), " is read-only now") ;
   else
   {
     if (t[k].state == S4_ABANDONED)
-      s4_warn("gave up ", e->doing, " ", m->dir, " (", m->type, " on ", m->source, ") after ",
+      s4_warn("gave up ", e->doing, " ", S4_MOUNT(m), " after ",
         S4_MS(t[k].ended - t[k].began)) ;
     else if (e->held[k] && t[k].err == EBUSY)
-      s4_verbose("busy, so not ", e->done, ": ", m->dir, " (", m->type, " on ", m->source, ")") ;
-    else s4_warnerr(t[k].err, "failed ", e->doing, " ", m->dir, " (", m->type, " on ", m->source, ")") ;
+      s4_verbose("busy, so not ", e->done, ": ", S4_MOUNT(m)) ;
+    else s4_warnerr(t[k].err, "failed ", e->doing, " ", S4_MOUNT(m)) ;
     return 0 ;
   }
   return 1 ;
@@ -227,5 +227,5 @@ int s4_sync (s4_ms timeout)
 {
   s4_job const job = { .n = 1, .timeout = timeout, .run = &run_sync, .progress = &pages_written } ;
   s4_task const *t = s4_work(&job) ;
-  return t && t[0].state == S4_FINISHED && !t[0].err ;
+  return t && s4_task_done(t) ;
 }

@@ -62,6 +62,14 @@ static void become_important (void)
   setpriority(PRIO_PROCESS, 0, 0) ;
 }
 
+void s4_raise_files (void)
+{
+  struct rlimit files ;
+  if (getrlimit(RLIMIT_NOFILE, &files) == -1) return ;
+  files.rlim_cur = files.rlim_max ;
+  setrlimit(RLIMIT_NOFILE, &files) ;
+}
+
 static void raise_limits (void)
 {
   struct rlimit const nocore = { 0, 0 } ;
@@ -74,11 +82,7 @@ static void raise_limits (void)
     files.rlim_cur = files.rlim_max = (rlim_t)u ;
     if (!setrlimit(RLIMIT_NOFILE, &files)) return ;
   }
-  if (!getrlimit(RLIMIT_NOFILE, &files))
-  {
-    files.rlim_cur = files.rlim_max ;
-    setrlimit(RLIMIT_NOFILE, &files) ;
-  }
+  s4_raise_files() ;
 }
 
  /* "0::/path" is cgroup 2, "N:controllers:/path" a hierarchy of cgroup 1; cgroups(7). */

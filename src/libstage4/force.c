@@ -82,7 +82,7 @@ static int find_forceable (struct force *f)
 static void say_force (struct force const *f, unsigned int k, char const *what)
 {
   s4_mount const *m = f->u->ms.m + genalloc_s(unsigned int, &f->which)[k] ;
-  s4_warn(what, m->dir, " (", m->type, " on ", m->source, ")") ;
+  s4_warn(what, S4_MOUNT(m)) ;
 }
 
 static int run_forces (struct force *f)

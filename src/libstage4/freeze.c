@@ -22,13 +22,12 @@
 
 int s4_reopen (int fd)
 {
-  char name[32] = "self/fd/" ;
+  char name[S4_PROCNAME] ;
   struct stat st ;
   if (fstat(fd, &st) == -1) return -1 ;
   if (S_ISDIR(st.st_mode)) return openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
   if (!S_ISREG(st.st_mode)) return (errno = ENXIO, -1) ;
-  strcat(name, S4_NUM(fd)) ;
-  return openat(s4_proc(), name, O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
+  return openat(s4_proc(), s4_proc_fdname(name, "fd", fd), O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
 }
 
 int s4_freeze (int fd)

@@ -25,21 +25,15 @@
 struct search
 {
   int out ;
-  s4_mounts const *ms ;
-  unsigned int *by_id ;       /* mounts that are asked for, sorted */
-  unsigned int *by_device ;
+  s4_tree const *tree ;
+  unsigned char *wanted ;     /* of each mount of the table: is asked for */
+  unsigned int *by_device ;   /* those, sorted */
   unsigned int n ;
   s4_process p ;
   pid_t *seen ;               /* of each mount of the table: the last process found there */
 } ;
 
 static s4_mount const *sorting ;   /* qsort(3) takes no context */
-
-static int compare_id (void const *a, void const *b)
-{
-  unsigned int x = sorting[*(unsigned int const *)a].id, y = sorting[*(unsigned int const *)b].id ;
-  return x < y ? -1 : x > y ;
-}
 
 static uint64_t device_of (s4_mount const *m)
 {
@@ -63,13 +57,8 @@ static void found (struct search *s, unsigned int i, char how)
 
 static void found_mount (struct search *s, int id, char how)
 {
-  unsigned int low = 0, high = s->n ;
-  while (id > 0 && low < high)
-  {
-    unsigned int mid = low + (high - low) / 2 ;
-    if (s->ms->m[s->by_id[mid]].id < (unsigned int)id) low = mid + 1 ; else high = mid ;
-  }
-  for (; id > 0 && low < s->n && s->ms->m[s->by_id[low]].id == (unsigned int)id ; low++) found(s, s->by_id[low], how) ;
+  unsigned int i = id > 0 ? s4_tree_find(s->tree, (unsigned int)id) : S4_NONE ;
+  if (i != S4_NONE && s->wanted[i]) found(s, i, how) ;
 }
 
 static void found_device (struct search *s, uint64_t device, char how)
@@ -78,9 +67,9 @@ static void found_device (struct search *s, uint64_t device, char how)
   while (low < high)
   {
     unsigned int mid = low + (high - low) / 2 ;
-    if (device_of(s->ms->m + s->by_device[mid]) < device) low = mid + 1 ; else high = mid ;
+    if (device_of(s->tree->ms->m + s->by_device[mid]) < device) low = mid + 1 ; else high = mid ;
   }
-  for (; low < s->n && device_of(s->ms->m + s->by_device[low]) == device ; low++) found(s, s->by_device[low], how) ;
+  while (low < s->n && device_of(s->tree->ms->m + s->by_device[low]) == device) found(s, s->by_device[low++], how) ;
 }
 
  /* Opening such a link with O_PATH asks nothing of the file system that it leads to. */
@@ -96,22 +85,18 @@ static void look_at_link (struct search *s, char const *link, char how)
 
 static void look_at_files (struct search *s)
 {
-  static stralloc sa = STRALLOC_ZERO ;
   char name[S4_PROCNAME + 32] ;
   int fd = openat(s4_proc(), s4_proc_name(name, s->p.pid, "/fdinfo"), O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
   DIR *dir = fd == -1 ? 0 : fdopendir(fd) ;
   size_t len = strlen(name) ;
   struct dirent *d ;
-  unsigned int id ;
   if (!dir) return ;
   while ((d = readdir(dir)))
   {
-    char const *line ;
     if (d->d_name[0] == '.' || strlen(d->d_name) > 16) continue ;
     name[len] = '/' ;
     strcpy(name + len + 1, d->d_name) ;
-    line = s4_proc_read(name, &sa) ? strstr(sa.s, "mnt_id:") : 0 ;
-    if (line && uint_scan(line + 7 + strspn(line + 7, " \t"), &id)) found_mount(s, (int)id, 'f') ;
+    found_mount(s, s4_mount_of_fdinfo(name), 'f') ;
   }
   closedir(dir) ;
 }
@@ -163,23 +148,22 @@ static int compare_holders (void const *a, void const *b)
 
  /* What was found until a time-out is still worth naming. */
 
-void s4_holders_find (s4_mounts const *ms, unsigned int const *which, unsigned int n, s4_ms timeout, genalloc *holders)
+void s4_holders_find (s4_tree const *t, unsigned int const *which, unsigned int n, s4_ms timeout, genalloc *holders)
 {
-  struct search s = { .ms = ms, .by_id = s4_numbers(n), .by_device = s4_numbers(n), .n = n,
-    .seen = calloc(ms->n + 1, sizeof(pid_t)) } ;
+  struct search s = { .tree = t, .wanted = calloc(t->ms->n + 1, 1), .by_device = s4_numbers(n), .n = n,
+    .seen = calloc(t->ms->n + 1, sizeof(pid_t)) } ;
   holders->len = 0 ;
-  if (n && s.by_id && s.by_device && s.seen)
+  if (n && s.wanted && s.by_device && s.seen)
   {
-    memcpy(s.by_id, which, n * sizeof *which) ;
+    for (unsigned int k = 0 ; k < n ; k++) s.wanted[which[k]] = 1 ;
     memcpy(s.by_device, which, n * sizeof *which) ;
-    sorting = ms->m ;
-    qsort(s.by_id, n, sizeof *which, &compare_id) ;
+    sorting = t->ms->m ;
     qsort(s.by_device, n, sizeof *which, &compare_device) ;
     s4_ask(&search_all, &s, timeout, holders) ;
     genalloc_setlen(s4_holder, holders, genalloc_len(s4_holder, holders)) ;
     if (holders->len) qsort(holders->s, genalloc_len(s4_holder, holders), sizeof(s4_holder), &compare_holders) ;
   }
-  free(s.by_id) ;
+  free(s.wanted) ;
   free(s.by_device) ;
   free(s.seen) ;
 }

@@ -55,7 +55,7 @@ static int is_child (s4_process const *p, void *data)
 static void find_children (genalloc *pids)
 {
   genalloc victims = GENALLOC_ZERO ;   /* s4_victim */
-  if (s4_proc_children("thread-self/children", pids)) return ;
+  if (s4_proc_children(getpid(), pids)) return ;
   genalloc_setlen(pid_t, pids, 0) ;
   s4_victims_find(&victims, &is_child, 0) ;
   for (size_t i = 0 ; i < genalloc_len(s4_victim, &victims) ; i++)

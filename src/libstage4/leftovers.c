@@ -12,7 +12,6 @@
 
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
-#include <skalibs/types.h>
 
 #include "stage4.h"
 
@@ -64,15 +63,8 @@ static int has_children (void)
 static int has_siblings (void)
 {
   genalloc pids = GENALLOC_ZERO ;   /* pid_t */
-  char name[2 * PID_FMT + 32] ;
-  char const *parent = S4_NUM(getppid()) ;
-  int r = 0 ;
-  if (getppid() <= 0) return 0 ;
-  strcpy(name, parent) ;
-  strcat(name, "/task/") ;
-  strcat(name, parent) ;
-  strcat(name, "/children") ;
-  r = !s4_proc_children(name, &pids) || genalloc_len(pid_t, &pids) > 1 ;
+  pid_t parent = getppid() ;
+  int r = parent > 0 && (!s4_proc_children(parent, &pids) || genalloc_len(pid_t, &pids) > 1) ;
   genalloc_free(pid_t, &pids) ;
   return r ;
 }
@@ -85,6 +77,11 @@ unsigned int s4_unmounts_count (int all)
   if ((!all || getpid() == 1) && !has_children() && (getpid() == 1 || !has_siblings())) return 0 ;
   s4_processes(&count_if_unmounting, &n) ;
   return n ;
+}
+
+void s4_unmounts_name (unsigned int n)
+{
+  s4_warn("left: ", S4_NUM(n), " unmounts of an earlier step, still under way") ;
 }
 
 int s4_leftovers_count (s4_leftovers *l)

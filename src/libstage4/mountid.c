@@ -28,25 +28,20 @@ static int by_statx (int fd)
   return -1 ;
 }
 
- /* Before Linux 5.8: a line of the fd's own file. */
-
-static int by_fdinfo (int fd)
+int s4_mount_of_fdinfo (char const *name)
 {
   static stralloc sa = STRALLOC_ZERO ;
-  char name[32] = "self/fdinfo/" ;
   char const *line ;
   unsigned int id ;
-  name[12 + uint_fmt(name + 12, (unsigned int)fd)] = 0 ;
   if (!s4_proc_read(name, &sa)) return -1 ;
   line = strstr(sa.s, "mnt_id:") ;
-  if (!line) return (errno = ENOSYS, -1) ;
-  line += 7 ;
-  line += strspn(line, " \t") ;
-  return uint_scan(line, &id) ? (int)id : (errno = ENOSYS, -1) ;
+  if (line && uint_scan(line + 7 + strspn(line + 7, " \t"), &id)) return (int)id ;
+  return (errno = ENOSYS, -1) ;
 }
 
 int s4_mount_id (int fd)
 {
+  char name[S4_PROCNAME] ;
   int id = by_statx(fd) ;
-  return id > 0 ? id : by_fdinfo(fd) ;
+  return id > 0 ? id : s4_mount_of_fdinfo(s4_proc_fdname(name, "fdinfo", fd)) ;   /* before Linux 5.8 */
 }

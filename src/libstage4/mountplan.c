@@ -196,7 +196,7 @@ int s4_mountplan_make (s4_mountplan *p, s4_tree const *t, s4_wish const *wish)
   *p = (s4_mountplan){ .n = 0 } ;
   p->order = s4_numbers(t->ms->n) ;
   p->because = s4_numbers(t->ms->n) ;
-  p->verdict = (unsigned char *)s4_numbers(t->ms->n) ;
+  p->verdict = calloc(t->ms->n + 1, 1) ;
   ok = g.solid && order && p->order && p->because && p->verdict && plan_all(&g, order) ;
   genalloc_free(s4_edge, &g.edges) ;
   free(g.solid) ;

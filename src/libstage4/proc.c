@@ -55,6 +55,15 @@ char const *s4_proc_name (char *buf, pid_t pid, char const *rest)
   return buf ;
 }
 
+char const *s4_proc_fdname (char *buf, char const *dir, int fd)
+{
+  strcpy(buf, "self/") ;
+  strcat(buf, dir) ;
+  strcat(buf, "/") ;
+  strcat(buf, S4_NUM(fd)) ;
+  return buf ;
+}
+
 int s4_proc_read (char const *name, stralloc *sa)
 {
   int proc = s4_proc() ;
@@ -91,13 +100,18 @@ int s4_proc_write (char const *name, char const *value)
 
  /* --- all processes --- */
 
-int s4_proc_children (char const *name, genalloc *pids)
+int s4_proc_children (pid_t pid, genalloc *pids)
 {
   stralloc text = STRALLOC_ZERO ;
-  unsigned int pid ;
-  int r = s4_proc_read(name, &text) ;
-  if (r) for (char const *s = text.s ; (s += strspn(s, " "), uint_scan(s, &pid)) ; s += strcspn(s, " "))
-    if (!genalloc_append(pid_t, pids, &(pid_t){ (pid_t)pid })) { r = 0 ; break ; }
+  char rest[S4_PROCNAME] = "/task/" ;
+  char name[S4_PROCNAME] ;
+  unsigned int child ;
+  int r ;
+  strcat(rest, S4_NUM(pid)) ;
+  strcat(rest, "/children") ;
+  r = s4_proc_read(s4_proc_name(name, pid, rest), &text) ;
+  if (r) for (char const *s = text.s ; (s += strspn(s, " "), uint_scan(s, &child)) ; s += strcspn(s, " "))
+    if (!genalloc_append(pid_t, pids, &(pid_t){ (pid_t)child })) { r = 0 ; break ; }
   stralloc_free(&text) ;
   return r ;
 }
@@ -117,7 +131,7 @@ static void find_kthreads (genalloc *pids)
 {
   s4_process kthreadd ;
   genalloc_setlen(pid_t, pids, 0) ;
-  if (!s4_process_read(2, &kthreadd) || !kthreadd.kthread || !s4_proc_children("2/task/2/children", pids)) return ;
+  if (!s4_process_read(2, &kthreadd) || !kthreadd.kthread || !s4_proc_children(2, pids)) return ;
   qsort(pids->s, genalloc_len(pid_t, pids), sizeof(pid_t), &compare_pid) ;
 }
 

@@ -54,9 +54,8 @@ static int attach_as_file (int fd, char const *to)
 static int run_move (unsigned int k, void *data)
 {
   struct move const *m = genalloc_s(struct move, &((struct exodus *)data)->now) + k ;
-  int fd = open(m->from, O_PATH | O_NOFOLLOW | O_CLOEXEC) ;
+  int fd = s4_mount_open(&(s4_mount){ .id = m->id, .dir = m->from }) ;
   if (fd == -1) return errno == ENOENT || errno == ENOTDIR ? ESTALE : errno ;
-  if (s4_mount_id(fd) != (int)m->id) return ESTALE ;
   if (!s4_make_path(m->to)) return errno ;
   if (s4_newfs_attach(fd, m->to) || (errno == EINVAL && attach_as_file(fd, m->to))) return 0 ;
   return errno ;
@@ -169,25 +168,6 @@ static int cover_root (char const *newroot)
   return 0 ;
 }
 
- /*
-   The kernel moves nothing that is mounted on a shared mount. One that is covered can't even be named, so all of them
-   become private; those in sight are made shared again, each for itself, if it comes to nothing.
- */
-
-static int make_private (void)
-{
-  if (mount(0, "/", 0, MS_PRIVATE | MS_REC, 0) == 0) return 1 ;
-  s4_warnsys("no pivot: unable to make all mounts private") ;
-  return 0 ;
-}
-
-static void make_shared_again (s4_mounts const *ms)
-{
-  for (unsigned int i = 0 ; i < ms->n ; i++)
-    if (ms->m[i].shared && s4_mounts_on(ms, ms->m[i].dir) == (int)i && mount(0, ms->m[i].dir, 0, MS_SHARED, 0) == -1)
-      s4_warnsys("unable to make shared again: ", ms->m[i].dir) ;
-}
-
 int s4_leave_rootfs (s4_mounts const *ms, unsigned int root, unsigned int newroot, char const *oldroot)
 {
   struct exodus x = { .ms = S4_MOUNTS_ZERO, .now = GENALLOC_ZERO, .done = GENALLOC_ZERO } ;
@@ -195,10 +175,8 @@ int s4_leave_rootfs (s4_mounts const *ms, unsigned int root, unsigned int newroo
   unsigned int root_id = ms->m[root].id ;
   int apart = new->parent != root_id ;
   char const *place = apart ? APART : new->dir ;
-  if (!make_private()) return 0 ;
   if ((!apart || move_one(&x, new->id, new->dir, place))
    && move_all(&x, root_id, new->id, s4_concat(place, s4_concat("/", oldroot))) && cover_root(place)) return 1 ;
   undo(&x) ;
-  make_shared_again(ms) ;
   return 0 ;
 }

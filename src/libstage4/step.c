@@ -159,6 +159,13 @@ static void end_plan (int code)
   _exit(code) ;
 }
 
+void s4_step_walk (char const *const *next)
+{
+  if (s4_walk(next, S4_WALK_TIMEOUT)) return ;
+  s4_fatal("this line can't be walked to its end; nothing was touched") ;
+  s4_step_giveup(S4_USAGE) ;
+}
+
 void s4_step_next (char const *const *next, int code)
 {
   char fmt[UINT_FMT] ;

@@ -88,8 +88,8 @@ int s4_storage_make (s4_storage *st, s4_mounts const *ms)
   st->sb = s4_numbers(ms->n) ;
   st->first = s4_numbers(ms->n) ;
   st->upper = s4_numbers(ms->n) ;
-  st->lossy = (unsigned char *)s4_numbers(ms->n) ;
-  st->reach = (unsigned char *)s4_numbers(ms->n) ;
+  st->lossy = calloc(ms->n + 1, 1) ;
+  st->reach = calloc(ms->n + 1, 1) ;
   if (!s4_tree_make(&st->tree, ms) || !st->sb || !st->first || !st->upper || !st->lossy || !st->reach
    || !find_reach(st) || !number_superblocks(st)) goto err ;
   for (unsigned int i = 0 ; i < ms->n ; i++)

@@ -60,11 +60,10 @@ int s4_mount_anew (s4_mount const *m)
 
 static int remount (int fd)
 {
-  char name[32] = "self/fd/" ;
+  char name[S4_PROCNAME] ;
   int e ;
-  strcat(name, S4_NUM(fd)) ;
   if (s4_proc() == -1 || fchdir(s4_proc()) == -1) return ENOSYS ;
-  e = mount(0, name, 0, MS_REMOUNT | MS_RDONLY, 0) == -1 ? errno : 0 ;
+  e = mount(0, s4_proc_fdname(name, "fd", fd), 0, MS_REMOUNT | MS_RDONLY, 0) == -1 ? errno : 0 ;
   return chdir("/") == -1 && !e ? errno : e ;
 }
 

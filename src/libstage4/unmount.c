@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -98,7 +97,6 @@ static int run_umount (unsigned int t, void *data)
   char const *dir = mount_of(u, t)->dir ;
   int lossy = u->st.lossy[u->plan.order[t]] ;
   int e ;
-  u->doers[t] = getpid() ;
   if (lossy) take_name(S4_UNMOUNTING, dir) ;
   e = umount2(dir, UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
   if (lossy) take_name("stage4-umountall", "") ;
@@ -138,7 +136,7 @@ static uint64_t dirty_kib (void)
 static void say_slow (unsigned int t, s4_ms waited, void *data)
 {
   s4_mount const *m = mount_of(data, t) ;
-  s4_info("still unmounting ", m->dir, " (", m->type, " on ", m->source, "), ", S4_MS(waited),
+  s4_info("still unmounting ", S4_MOUNT(m), ", ", S4_MS(waited),
     ", dirty in all: ", S4_NUM((int64_t)dirty_kib()), " KiB") ;
 }
 
@@ -168,13 +166,13 @@ static int collect_one (s4_unmount *u, unsigned int t, s4_task const *x)
   s4_mount const *m = u->ms.m + i ;
   if (x->state == S4_ABANDONED)
   {
-    s4_warn("gave up unmounting ", m->dir, " (", m->type, " on ", m->source, ") after ", S4_MS(x->ended - x->began)) ;
-    return s4_unmount_given_up(u, i, u->doers[t]) ;
+    s4_warn("gave up unmounting ", S4_MOUNT(m), " after ", S4_MS(x->ended - x->began)) ;
+    return s4_unmount_given_up(u, i, x->worker) ;
   }
   if (x->state != S4_FINISHED) return 1 ;
   if (x->err) return x->err == EBUSY ? is_busy(u, i) : failed(u, i, x->err) ;
   u->gone++ ;
-  s4_verbose("unmounted ", m->dir, " (", m->type, " on ", m->source, "), ", S4_MS(x->ended - x->began)) ;
+  s4_verbose("unmounted ", S4_MOUNT(m), ", ", S4_MS(x->ended - x->began)) ;
   return 1 ;
 }
 
@@ -182,17 +180,11 @@ static int work_plan (s4_unmount *u)
 {
   s4_job const job = { .n = u->plan.n, .timeout = u->timeout, .run = &run_umount, .ready = &is_free,
     .progress = &progress_of, .slow = &say_slow, .data = u } ;
-  size_t size = job.n * sizeof(pid_t) ;
-  s4_task *t ;
-  int ok = 0 ;
-  if (!job.n) return 1 ;
-  u->doers = mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) ;
-  if (u->doers == MAP_FAILED) return 0 ;
-  t = s4_work(&job) ;
-  if (t) for (unsigned int k = 0 ; k < job.n && (ok = collect_one(u, k, t + k)) ; k++) ;
-  munmap(u->doers, size) ;
+  s4_task *t = job.n ? s4_work(&job) : 0 ;
+  int ok = !!t ;
+  for (unsigned int k = 0 ; ok && k < job.n ; k++) ok = collect_one(u, k, t + k) ;
   free(t) ;
-  return ok ;
+  return ok || !job.n ;
 }
 
 static int run_pass (s4_unmount *u)
@@ -229,7 +221,7 @@ static int look_for_holders (s4_unmount *u, s4_ms now)
     if (!(ok = genalloc_append(unsigned int, &which, &i))) break ;
   }
   if (genalloc_len(unsigned int, &which))
-    s4_holders_find(&u->ms, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which),
+    s4_holders_find(&u->st.tree, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which),
       LOOK_TIMEOUT, &holders) ;
   h = genalloc_s(s4_holder, &holders) ;
   for (size_t k = 0 ; k < genalloc_len(s4_holder, &holders) ; k++)

@@ -70,6 +70,7 @@ static void work_through (struct board *b)
   {
     s4_task *t = b->tasks + i ;
     if (!may_begin(b, i) || !turn(t, S4_TODO, self)) continue ;
+    t->worker = self ;
     t->began = s4_now() ;
     t->err = b->job->run(i, b->job->data) ;
     t->ended = s4_now() ;

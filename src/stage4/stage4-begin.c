@@ -23,7 +23,6 @@
 
 #define USAGE "stage4-begin [ -v verbosity ] [ -n ] -A action | -r | -p | -h | -k [ -t budget ] [ -R ramfs ] [ -a arg ] [ -c | -K | -o ] prog..."
 #define CHECK_TIMEOUT 3000
-#define WALK_TIMEOUT 10000
 
 struct options
 {
@@ -113,7 +112,7 @@ static int show_plan (struct options const *o, char const *const *next)
   if (o->ramfs) s4_planline(o->left ? "not used: " : "use ", "the ramfs ", o->ramfs) ;
   s4_planline("output ", o->output == 'c' ? "/dev/console" : o->output == 'K' ? "/dev/kmsg" : "stays") ;
   for (char const *const *word = next ; *word ; word++) s4_planline("word ", *word) ;
-  if (s4_walk(next, WALK_TIMEOUT)) return S4_DONE ;
+  if (s4_walk(next, S4_WALK_TIMEOUT)) return S4_DONE ;
   s4_fatal("this line can't be walked to its end") ;
   return S4_USAGE ;
 }
@@ -125,11 +124,7 @@ static void begin (struct options *o, char const *const *next)
     s4_fatal("only root can end the machine; nothing was touched") ;
     s4_step_giveup(S4_NOTSTARTED) ;
   }
-  if (!s4_walk(next, WALK_TIMEOUT))
-  {
-    s4_fatal("this line can't be walked to its end; nothing was touched") ;
-    s4_step_giveup(S4_USAGE) ;
-  }
+  s4_step_walk(next) ;
   if (getpid() != 1 && is_chain_under_way())
   {
     s4_fatal("a chain is under way on this machine already") ;

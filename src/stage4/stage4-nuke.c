@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
@@ -167,16 +166,6 @@ static int show_plan (struct options *o)
   return S4_DONE ;
 }
 
- /* Each victim is held by a file descriptor. In a chain there are enough; by itself it has the limit of a login. */
-
-static void raise_file_limit (void)
-{
-  struct rlimit rl ;
-  if (getrlimit(RLIMIT_NOFILE, &rl) == -1 || rl.rlim_cur == rl.rlim_max) return ;
-  rl.rlim_cur = rl.rlim_max ;
-  setrlimit(RLIMIT_NOFILE, &rl) ;
-}
-
  /* --- who is spared because of his pid --- */
 
 static int omit_ancestors (struct options *o)
@@ -266,7 +255,7 @@ int main (int argc, char const **argv, char const *const *envp)
     s4_warn("no /proc: can't see who is there") ;
     s4_step_next(argv, S4_NOTSTARTED) ;
   }
-  raise_file_limit() ;
+  s4_raise_files() ;   /* each victim is held by one; in a chain there are enough, a login has few */
   if (!ok || (!o.ancestors_too && !omit_ancestors(&o)) || !omit_pidfiles(&o))
     s4_warnsys("unable to spare all that should be") ;
   s4_step_next(argv, s4.dryrun ? show_plan(&o) : nuke(&o)) ;

@@ -42,12 +42,31 @@ static char const *oldroot_outside (struct pivot const *p)
 
  /* --- what can be undone --- */
 
+static int note_shared (struct pivot *p, int i)
+{
+  p->ms.m[i].shared = 0 ;
+  return stralloc_catb(&p->made_private, p->ms.m[i].dir, strlen(p->ms.m[i].dir) + 1) ;
+}
+
 static int make_private (struct pivot *p, int i)
 {
   if (i < 0 || !p->ms.m[i].shared) return 1 ;
-  if (mount(0, p->ms.m[i].dir, 0, MS_PRIVATE, 0) == -1) return 0 ;
-  p->ms.m[i].shared = 0 ;
-  return stralloc_catb(&p->made_private, p->ms.m[i].dir, strlen(p->ms.m[i].dir) + 1) ;
+  return mount(0, p->ms.m[i].dir, 0, MS_PRIVATE, 0) == 0 && note_shared(p, i) ;
+}
+
+ /*
+   The kernel moves nothing that is mounted on a shared mount. One that is covered can't even be named: it becomes
+   private with all others, and only those in sight can be made shared again.
+ */
+
+static int make_all_private (struct pivot *p)
+{
+  s4_tree t ;
+  int ok = s4_tree_make(&t, &p->ms) && mount(0, "/", 0, MS_PRIVATE | MS_REC, 0) == 0 ;
+  for (unsigned int i = 0 ; ok && i < p->ms.n ; i++)
+    if (p->ms.m[i].shared && s4_tree_holding(&t, p->ms.m[i].dir) == i) ok = note_shared(p, (int)i) ;
+  s4_tree_free(&t) ;
+  return ok ;
 }
 
 static void undo (struct pivot *p)
@@ -76,6 +95,11 @@ static int make_mountpoint (struct pivot *p)
   return s4_mounts_load(&p->ms) || failed("read mountinfo", "") ;
 }
 
+static int is_rootfs (struct pivot const *p, int i)
+{
+  return !strcmp(p->ms.m[i].type, "rootfs") ;
+}
+
  /* pivot_root(2) wants these private: the mount of the new root, its parent, and the one of the old root. */
 
 static int prepare (struct pivot *p)
@@ -84,7 +108,8 @@ static int prepare (struct pivot *p)
   if (!s4_mounts_load(&p->ms)) return failed("read mountinfo", "") ;
   root = s4_mounts_on(&p->ms, "/") ;
   if (root == -1) return (errno = ENOENT, failed("find the mount of ", "/")) ;
-  if (!make_private(p, s4_mounts_holding(&p->ms, p->newroot)) || !make_private(p, root))
+  if (is_rootfs(p, root) ? !make_all_private(p)
+   : !make_private(p, s4_mounts_holding(&p->ms, p->newroot)) || !make_private(p, root))
     return failed("make private ", p->newroot) ;
   if (!make_mountpoint(p)) return 0 ;
   root = s4_mounts_on(&p->ms, "/") ;
@@ -107,7 +132,7 @@ static int pivot_root (struct pivot *p)
 static int change_root (struct pivot *p)
 {
   int root = s4_mounts_on(&p->ms, "/"), new = s4_mounts_on(&p->ms, p->newroot) ;
-  if (strcmp(p->ms.m[root].type, "rootfs")) return pivot_root(p) ;
+  if (!is_rootfs(p, root)) return pivot_root(p) ;
   return s4_leave_rootfs(&p->ms, (unsigned int)root, (unsigned int)new, p->oldroot) ;
 }
 

@@ -22,7 +22,6 @@
 #include "stage4.h"
 
 #define USAGE "stage4-takeover [ -v verbosity ] [ -t timeout ] scandir prog..."
-#define WALK_TIMEOUT 10000
 #define FINISH "/" S6_SVSCAN_CTLDIR "/finish"
 
 struct names
@@ -180,11 +179,7 @@ int main (int argc, char const **argv, char const *const *envp)
     s4_fatal("only root can take over pid 1; nothing was touched") ;
     s4_step_giveup(S4_NOTSTARTED) ;
   }
-  if (!s4_walk(argv + 1, WALK_TIMEOUT))
-  {
-    s4_fatal("this line can't be walked to its end; nothing was touched") ;
-    s4_step_giveup(S4_USAGE) ;
-  }
+  s4_step_walk(argv + 1) ;
   if (!takeover(argv[0], argv + 1, timeout)) s4_step_giveup(S4_NOTSTARTED) ;
   s4_info("pid 1 is the chain now") ;
   for (;;) s4_poll(0, 0, S4_NEVER) ;

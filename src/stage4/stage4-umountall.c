@@ -107,10 +107,10 @@ static void name_leftover (s4_unmount const *u, unsigned int i, char const *hold
   s4_mount const *m = u->ms.m + i ;
   char const *state = m->readonly ? ", read-only)" : ", writable)" ;
   unsigned int need = u->plan.needs_at[i] ;
-  if (holders) s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, ", held by ", holders) ;
-  else if (need < u->plan.needs_at[i+1])
-    s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, ", carries ", u->ms.m[u->plan.needs[need]].dir) ;
-  else s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, ", no process holds it") ;
+  int carries = need < u->plan.needs_at[i+1] ;
+  char const *why = holders ? ", held by " : carries ? ", carries " : ", no process holds it" ;
+  char const *who = holders ? holders : carries ? u->ms.m[u->plan.needs[need]].dir : 0 ;
+  s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, why, who) ;
 }
 
 struct left { int lossy, late ; } ;   /* something can be lost; it can because the time was up */
@@ -131,7 +131,7 @@ static struct left name_leftovers (s4_unmount const *u, struct paths const *p)
     if ((lossy || hangs || u->plan.verdict[i] == S4_GOES) && !genalloc_append(unsigned int, &which, &i)) break ;
   }
   n = (unsigned int)genalloc_len(unsigned int, &which) ;
-  if (n) s4_holders_find(&u->ms, genalloc_s(unsigned int, &which), n, LOOK_TIMEOUT, &holders) ;
+  if (n) s4_holders_find(&u->st.tree, genalloc_s(unsigned int, &which), n, LOOK_TIMEOUT, &holders) ;
   for (unsigned int k = 0 ; k < n ; k++)
   {
     unsigned int i = genalloc_s(unsigned int, &which)[k] ;
@@ -145,7 +145,7 @@ static struct left name_leftovers (s4_unmount const *u, struct paths const *p)
   if (u->earlier)
   {
     left.lossy = left.late = 1 ;
-    s4_warn("left: ", S4_NUM(u->earlier), " unmounts of an earlier step, still under way") ;
+    s4_unmounts_name(u->earlier) ;
   }
   return left ;
 }
@@ -156,7 +156,7 @@ static void name_hidden (s4_unmount const *u)
   {
     s4_mount const *m = u->ms.m + i ;
     if (u->plan.verdict[i] == S4_HIDDEN)
-      s4_warn("can't reach ", m->dir, " (", m->type, " on ", m->source, "), hidden under ",
+      s4_warn("can't reach ", S4_MOUNT(m), ", hidden under ",
         u->ms.m[u->plan.because[i]].dir) ;
   }
 }
