@@ -7,11 +7,11 @@
 
 struct seen { size_t n, bytes ; unsigned int end ; } ;
 
-static int see (char const *path, char kind, void *data)
+static int see (char const *path, enum s4_layer_e kind, void *data)
 {
   struct seen *s = data ;
-  must(kind == 'l' || kind == 'u' || kind == 'w') ;
-  must(kind != 'l' || *path) ;
+  must(kind == S4_LAYER_LOWER || kind == S4_LAYER_UPPER || kind == S4_LAYER_WORK) ;
+  must(kind != S4_LAYER_LOWER || *path) ;
   s->n++ ;
   s->bytes += strlen(path) ;
   return s->n != s->end ;

@@ -271,9 +271,9 @@ extern void s4_watchdog_feed (void) ;
 
  /* worker.c: tasks that may block, done by children, side by side when one of them stalls */
 
-#define S4_TODO 0         /* states of a task; one that is being done has its worker's pid */
-#define S4_FINISHED (-1)
-#define S4_ABANDONED (-2)
+#define S4_TASK_WAITS 0         /* states of a task; one that is being done has its worker's pid */
+#define S4_TASK_ENDED (-1)
+#define S4_TASK_ABANDONED (-2)
 
 typedef struct s4_task_s s4_task ;
 struct s4_task_s    /* in memory shared with the workers */
@@ -359,36 +359,42 @@ extern int s4_in_container (void) ;
 
  /* victims.c, spare.c: processes that are to end */
 
-#define S4_NOT_SPARED 0
-#define S4_SPARED_STORAGE '@'
-#define S4_SPARED_CGROUP 'c'
+enum s4_spared_e { S4_NOT_SPARED, S4_SPARED_STORAGE, S4_SPARED_CGROUP } ;
 
 typedef struct s4_victim_s s4_victim ;
 struct s4_victim_s
 {
   s4_process p ;
   int pidfd ;               /* -1: none, polled */
-  char spared ;             /* after s4_victims_look() */
+  enum s4_spared_e spared ; /* after s4_victims_look() */
 } ;
+
+typedef struct s4_victims_s s4_victims ;
+struct s4_victims_s
+{
+  genalloc list ;           /* s4_victim */
+  int some_realtime ;       /* of all that the last look at /proc saw, victims or not */
+} ;
+#define S4_VICTIMS_ZERO { .list = GENALLOC_ZERO, .some_realtime = 0 }
+
+extern s4_victim *s4_victims_list (s4_victims const *) ;
+extern size_t s4_victims_count (s4_victims const *) ;
 
 typedef int s4_victim_func (s4_process const *, void *data) ;
  /* adds those that are wanted; never this process, pid 1, kernel threads, the dead. 0: could not look */
-extern int s4_victims_find (genalloc *victims, s4_victim_func *wanted, void *data) ;
-extern void s4_victims_forget (genalloc *victims) ;         /* all of them, with their pidfds */
-extern void s4_victims_look (genalloc *victims) ;           /* sets spared: by what one is */
-extern void s4_victims_drop_spared (genalloc *victims) ;
- /* on: this process gets most of its CPU while it looks who is there, by its nice value; off: that is 0 */
-extern void s4_run_first (int on) ;
- /*
-   With SIGHUP and SIGCONT, but for SIGKILL; before anybody else runs, if the last s4_victims_find() of whatever saw
-   nobody who is realtime.
- */
-extern void s4_victims_signal (genalloc const *victims, int sig) ;
+extern int s4_victims_find (s4_victims *, s4_victim_func *wanted, void *data) ;
+extern void s4_victims_forget (s4_victims *) ;         /* all of them, with their pidfds */
+extern void s4_victims_look (s4_victims *) ;           /* sets spared: by what one is */
+extern void s4_victims_drop_spared (s4_victims *) ;
+ /* this process's nice value; returns the one before. -20 gets it most of its CPU while it looks who is there */
+extern int s4_nice (int value) ;
+ /* with SIGHUP and SIGCONT, but for SIGKILL; before anybody else runs, if nobody is realtime */
+extern void s4_victims_signal (s4_victims const *, int sig) ;
  /* reports who is alive; how many */
-extern unsigned int s4_victims_name (genalloc const *victims, char const *what) ;
+extern unsigned int s4_victims_name (s4_victims const *, char const *what) ;
 
  /* Until all are gone: 1, or 0 at that time. Names them from *next_report on, once a second. */
-extern int s4_victims_wait (genalloc const *victims, s4_ms until, s4_ms *next_report) ;
+extern int s4_victims_wait (s4_victims const *, s4_ms until, s4_ms *next_report) ;
 
 
  /* fields.c: lines of fields with a space between them; pure */
@@ -472,9 +478,12 @@ extern unsigned int s4_tree_on (s4_tree const *, unsigned int parent, char const
 extern unsigned int s4_tree_hider (s4_tree const *, unsigned int i, size_t *len) ;
  /* the visible mount that path lies on by its name */
 extern unsigned int s4_tree_holding (s4_tree const *, char const *path) ;
+ /* the same two for a table that nobody has made a tree of; -1 if there is none, or no memory */
+extern int s4_mounts_holding (s4_mounts const *, char const *path) ;
+extern int s4_mounts_on (s4_mounts const *, char const *dir) ;   /* mounted there, and visible */
 
 
- /* storage.c, overlay.c: what the file systems of a table are, and what lies on what */
+ /* order.c: what must be gone before what; pure */
 
 enum s4_edge_e
 {
@@ -485,6 +494,15 @@ enum s4_edge_e
 
 typedef struct s4_edge_s s4_edge ;
 struct s4_edge_s { unsigned int first, then ; enum s4_edge_e kind ; } ;   /* first must be gone before then */
+
+ /* of n things: later ones first where free. 0: no memory */
+extern int s4_order (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int *order) ;
+ /* malloc'd; of thing i (*needs)[(*at)[i]] .. (*needs)[(*at)[i+1]-1], in the order of the edges; 0: no memory */
+extern int s4_needs (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int **needs,
+  unsigned int **at) ;
+
+
+ /* storage.c, overlay.c: what the file systems of a table are, and what lies on what */
 
  /* reach: how the way to a mount is, by the table */
 #define S4_REACH_REMOTE 1    /* through network or FUSE file systems, which may hang */
@@ -518,8 +536,9 @@ extern void s4_storage_spread (s4_storage const *, unsigned char *marks) ;
 extern uint64_t s4_storage_progress (s4_storage const *, unsigned int mount) ;
 extern uint64_t s4_pages_written (void) ;
 
- /* pure; f gets each layer, decoded; kind: u upper, w work, l lower. 0: f's 0, or no memory */
-typedef int s4_layer_func (char const *path, char kind, void *data) ;
+enum s4_layer_e { S4_LAYER_LOWER, S4_LAYER_UPPER, S4_LAYER_WORK } ;
+typedef int s4_layer_func (char const *path, enum s4_layer_e, void *data) ;
+ /* pure; f gets each layer, decoded. 0: f's 0, or no memory */
 extern int s4_overlay_layers (char const *superoptions, s4_layer_func *f, void *data) ;
 
 
@@ -585,15 +604,6 @@ struct s4_mountplan_s
 
 extern int s4_mountplan_make (s4_mountplan *, s4_tree const *, s4_wish const *) ;      /* 0: no memory */
 extern void s4_mountplan_free (s4_mountplan *) ;
- /* of n things: later ones first where free. 0: no memory */
-extern int s4_order (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int *order) ;
- /* malloc'd; of thing i (*needs)[(*at)[i]] .. (*needs)[(*at)[i+1]-1], in the order of the edges; 0: no memory */
-extern int s4_needs (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int **needs,
-  unsigned int **at) ;
- /* index of the visible mount with that mount point, or -1 */
-extern int s4_mounts_on (s4_mounts const *, char const *dir) ;
- /* index of the visible mount that path lies on by its name, or -1 */
-extern int s4_mounts_holding (s4_mounts const *, char const *path) ;
 
 
  /* keep.c: mounts that must stay */
@@ -713,8 +723,8 @@ extern int s4_make_path (char const *path) ;
 
  /* fit.c: what begin does to its process, besides s4_shed_fds(); what is impossible is a warning */
 
- /* output: c console, K kernel log, o as it is */
-extern void s4_become_fit (char output) ;
+enum s4_output_e { S4_TO_CONSOLE, S4_TO_KMSG, S4_AS_IT_IS } ;
+extern void s4_become_fit (enum s4_output_e) ;
  /* as many open files as this process may allow itself */
 extern void s4_raise_files (void) ;
 
@@ -805,9 +815,9 @@ extern int s4_freeze (int fd) ;
  /* fsopen..fsmount: an fd on a detached mount; -1. "k=v" or "flag" */
 extern int s4_newfs (char const *type, char const *const *options) ;
  /* move_mount(2): a mount, detached or not, to dir; on top of what is mounted there */
-extern int s4_newfs_attach (int fd, char const *dir) ;
+extern int s4_mount_attach (int fd, char const *dir) ;
  /* the same, but below that; EINVAL before Linux 6.5 */
-extern int s4_newfs_attach_beneath (int fd, char const *dir) ;
+extern int s4_mount_attach_beneath (int fd, char const *dir) ;
  /* an fd on a detached copy of the mount on dir (open_tree(2)); -1 */
 extern int s4_mount_clone (char const *dir) ;
 
@@ -832,16 +842,18 @@ extern void s4_lastresort (int code) gccattr_noreturn ;
 
  /* holders.c: who keeps mounts busy */
 
+enum s4_hold_e { S4_HOLDS_FILE, S4_HOLDS_CWD, S4_HOLDS_ROOT, S4_HOLDS_EXE, S4_HOLDS_MAP } ;
+
 typedef struct s4_holder_s s4_holder ;
 struct s4_holder_s
 {
   unsigned int mount ;   /* index */
   pid_t pid ;
-  char how ;             /* f: fd, c: cwd, r: root, e: exe, m: map */
+  enum s4_hold_e how ;
   char comm[S4_COMM_MAX] ;
 } ;
- /* s4_holder, sorted by mount; replaces what was there, and may be less than all if the time is up */
-extern void s4_holders_find (s4_tree const *, unsigned int const *which, unsigned int n, s4_ms timeout,
+ /* s4_holder, sorted by mount; replaces what was there. 0: these may be less than all, the time was up */
+extern int s4_holders_find (s4_tree const *, unsigned int const *which, unsigned int n, s4_ms timeout,
   genalloc *holders) ;
  /* "12 sh (open file), ..." 0-terminated; how many, -1 */
 extern int s4_holders_name (stralloc *, genalloc const *holders, unsigned int mount) ;

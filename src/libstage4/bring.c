@@ -83,7 +83,7 @@ void s4_bring (genalloc const *kept, char const *const *paths, unsigned int n)
   s4_task const *t = s4_work(&job) ;
   if (!t) s4_warnsys("unable to start a worker that brings /dev, /proc, /sys and /run") ;
   for (unsigned int k = 0 ; t && k < n ; k++)
-    if (t[k].state != S4_FINISHED) s4_warn("gave up moving ", paths[k], " after ", S4_MS(t[k].ended - t[k].began)) ;
+    if (t[k].state != S4_TASK_ENDED) s4_warn("gave up moving ", paths[k], " after ", S4_MS(t[k].ended - t[k].began)) ;
 }
 
  /* Not closed while it is the file, if there is anything to put in its place: that may hang. */

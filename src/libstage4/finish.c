@@ -49,7 +49,7 @@ static int run_on (unsigned int k, void *data)
 
 static int has_ended (s4_task const *t)
 {
-  return t->state == S4_FINISHED || t->state == S4_ABANDONED ;
+  return t->state == S4_TASK_ENDED || t->state == S4_TASK_ABANDONED ;
 }
 
  /* One way or the other: what lies below may begin. */
@@ -71,7 +71,7 @@ static int is_turn_of (unsigned int k, s4_task const *tasks, void *data)
   unsigned int hung = k ;
   if (k > e->sb->at[s])   /* after a way that does not lead there */
   {
-    while (hung > e->sb->at[s] && tasks[hung-1].state == S4_ABANDONED) hung-- ;
+    while (hung > e->sb->at[s] && tasks[hung-1].state == S4_TASK_ABANDONED) hung-- ;
     return has_ended(tasks + k - 1) && !s4_task_done(tasks + k - 1) && !e->held[k-1] && k - hung < HUNG_MAX ;
   }
   for (unsigned int i = e->sb->needs_at[s] ; i < e->sb->needs_at[s+1] ; i++)
@@ -118,14 +118,14 @@ static int report_one (struct each const *e, s4_task const *t, unsigned int s, s
   s4_mount const *again = now ? find_again(now, m) : 0 ;
   for (unsigned int i = e->sb->at[s] ; i < k ; i++)
     s4_verbose(e->doing, " ", m->dir, ": not by way of ", mount_of(e, i)->dir, ", ",
-      t[i].state == S4_ABANDONED ? "it hangs" : strerror(t[i].err)) ;
+      t[i].state == S4_TASK_ABANDONED ? "it hangs" : strerror(t[i].err)) ;
   if (s4_task_done(t + k))
     s4_verbose(e->done, " ", S4_MOUNT(m), ", ", S4_MS(t[k].ended - t[k].began)) ;
   else if (now && !again) s4_verbose(S4_MOUNT(m), " is not in sight any more") ;
   else if (now && again->readonly) s4_verbose(S4_MOUNT(m), " is read-only now") ;
   else
   {
-    if (t[k].state == S4_ABANDONED)
+    if (t[k].state == S4_TASK_ABANDONED)
       s4_warn("gave up ", e->doing, " ", S4_MOUNT(m), " after ",
         S4_MS(t[k].ended - t[k].began)) ;
     else if (e->held[k] && t[k].err == EBUSY)

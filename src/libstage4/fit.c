@@ -154,7 +154,7 @@ static int open_output (char const *file)
   return 1 ;
 }
 
-static void redirect (char output)
+static void redirect (enum s4_output_e output)
 {
   int null = open("/dev/null", O_RDONLY | O_CLOEXEC) ;
   if (null == -1) s4_warnsys("unable to open /dev/null") ;
@@ -164,8 +164,8 @@ static void redirect (char output)
     fd_close(null) ;
   }
   else uncoe(null) ;
-  if (output == 'c') try(open_output("/dev/console"), "open /dev/console") ;
-  if (output != 'K') return ;
+  if (output == S4_TO_CONSOLE) try(open_output("/dev/console"), "open /dev/console") ;
+  if (output != S4_TO_KMSG) return ;
   if (!s4.container && s4_proc() != -1)
   {
     s4_proc_write("sys/kernel/printk_devkmsg", "on\n") ;   /* else 10 lines in 5 s; fails if the boot line fixed it */
@@ -175,7 +175,7 @@ static void redirect (char output)
   try(open_output("/dev/kmsg"), "open /dev/kmsg") ;
 }
 
-void s4_become_fit (char output)
+void s4_become_fit (enum s4_output_e output)
 {
   umask(022) ;
   try(!chdir("/"), "enter /") ;

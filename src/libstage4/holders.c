@@ -46,7 +46,7 @@ static int compare_device (void const *a, void const *b)
   return x < y ? -1 : x > y ;
 }
 
-static void found (struct search *s, unsigned int i, char how)
+static void found (struct search *s, unsigned int i, enum s4_hold_e how)
 {
   s4_holder h = { .mount = i, .pid = s->p.pid, .how = how } ;
   if (s->seen[i] == s->p.pid) return ;
@@ -55,13 +55,13 @@ static void found (struct search *s, unsigned int i, char how)
   s4_answer(s->out, &h, sizeof h) ;
 }
 
-static void found_mount (struct search *s, int id, char how)
+static void found_mount (struct search *s, int id, enum s4_hold_e how)
 {
   unsigned int i = id > 0 ? s4_tree_find(s->tree, (unsigned int)id) : S4_NONE ;
   if (i != S4_NONE && s->wanted[i]) found(s, i, how) ;
 }
 
-static void found_device (struct search *s, uint64_t device, char how)
+static void found_device (struct search *s, uint64_t device, enum s4_hold_e how)
 {
   unsigned int low = 0, high = s->n ;
   while (low < high)
@@ -74,7 +74,7 @@ static void found_device (struct search *s, uint64_t device, char how)
 
  /* Opening such a link with O_PATH asks nothing of the file system that it leads to. */
 
-static void look_at_link (struct search *s, char const *link, char how)
+static void look_at_link (struct search *s, char const *link, enum s4_hold_e how)
 {
   char name[S4_PROCNAME] ;
   int fd = openat(s4_proc(), s4_proc_name(name, s->p.pid, link), O_PATH | O_CLOEXEC) ;
@@ -96,7 +96,7 @@ static void look_at_files (struct search *s)
     if (d->d_name[0] == '.' || strlen(d->d_name) > 16) continue ;
     name[len] = '/' ;
     strcpy(name + len + 1, d->d_name) ;
-    found_mount(s, s4_mount_of_fdinfo(name), 'f') ;
+    found_mount(s, s4_mount_of_fdinfo(name), S4_HOLDS_FILE) ;
   }
   closedir(dir) ;
 }
@@ -117,7 +117,7 @@ static void look_at_maps (struct search *s)
     for (unsigned int i = 0 ; dev && i < 3 ; i++) if ((dev = strchr(dev, ' '))) dev++ ;
     if (!dev || !(len = uint_xscan(dev, &major)) || dev[len] != ':' || !uint_xscan(dev + len + 1, &minor)
      || !(major | minor)) continue ;
-    found_device(s, (uint64_t)major << 32 | minor, 'm') ;
+    found_device(s, (uint64_t)major << 32 | minor, S4_HOLDS_MAP) ;
   }
 }
 
@@ -126,9 +126,9 @@ static int look_at_process (pid_t pid, void *data)
   struct search *s = data ;
   if (pid == getpid() || !s4_process_read(pid, &s->p) || s->p.kthread) return 1 ;
   look_at_files(s) ;
-  look_at_link(s, "/cwd", 'c') ;
-  look_at_link(s, "/root", 'r') ;
-  look_at_link(s, "/exe", 'e') ;
+  look_at_link(s, "/cwd", S4_HOLDS_CWD) ;
+  look_at_link(s, "/root", S4_HOLDS_ROOT) ;
+  look_at_link(s, "/exe", S4_HOLDS_EXE) ;
   look_at_maps(s) ;
   return 1 ;
 }
@@ -148,10 +148,11 @@ static int compare_holders (void const *a, void const *b)
 
  /* What was found until a time-out is still worth naming. */
 
-void s4_holders_find (s4_tree const *t, unsigned int const *which, unsigned int n, s4_ms timeout, genalloc *holders)
+int s4_holders_find (s4_tree const *t, unsigned int const *which, unsigned int n, s4_ms timeout, genalloc *holders)
 {
   struct search s = { .tree = t, .wanted = calloc(t->ms->n + 1, 1), .by_device = s4_numbers(n), .n = n,
     .seen = calloc(t->ms->n + 1, sizeof(pid_t)) } ;
+  int complete = 0 ;
   holders->len = 0 ;
   if (n && s.wanted && s.by_device && s.seen)
   {
@@ -159,19 +160,27 @@ void s4_holders_find (s4_tree const *t, unsigned int const *which, unsigned int 
     memcpy(s.by_device, which, n * sizeof *which) ;
     sorting = t->ms->m ;
     qsort(s.by_device, n, sizeof *which, &compare_device) ;
-    s4_ask(&search_all, &s, timeout, holders) ;
+    complete = s4_ask(&search_all, &s, timeout, holders) ;
     genalloc_setlen(s4_holder, holders, genalloc_len(s4_holder, holders)) ;
     if (holders->len) qsort(holders->s, genalloc_len(s4_holder, holders), sizeof(s4_holder), &compare_holders) ;
   }
   free(s.wanted) ;
   free(s.by_device) ;
   free(s.seen) ;
+  return complete ;
 }
 
-static char const *how_name (char how)
+static char const *how_name (enum s4_hold_e how)
 {
-  return how == 'f' ? " (open file)" : how == 'c' ? " (working directory)" : how == 'r' ? " (root)"
-   : how == 'e' ? " (program)" : " (mapped file)" ;
+  switch (how)
+  {
+    case S4_HOLDS_FILE : return " (open file)" ;
+    case S4_HOLDS_CWD : return " (working directory)" ;
+    case S4_HOLDS_ROOT : return " (root)" ;
+    case S4_HOLDS_EXE : return " (program)" ;
+    case S4_HOLDS_MAP : return " (mapped file)" ;
+  }
+  return "" ;
 }
 
 int s4_holders_name (stralloc *sa, genalloc const *holders, unsigned int mount)

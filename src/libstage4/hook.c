@@ -27,13 +27,13 @@ struct family
 {
   pid_t leader ;
   genalloc before ;    /* pid_t: children that we had already */
-  genalloc members ;   /* s4_victim */
+  s4_victims members ;
 } ;
 
-static int is_in (genalloc const *victims, pid_t pid)
+static int is_in (s4_victims const *victims, pid_t pid)
 {
-  s4_victim const *v = genalloc_s(s4_victim, victims) ;
-  for (size_t n = genalloc_len(s4_victim, victims) ; n-- ; ) if (v[n].p.pid == pid) return 1 ;
+  s4_victim const *v = s4_victims_list(victims) ;
+  for (size_t n = s4_victims_count(victims) ; n-- ; ) if (v[n].p.pid == pid) return 1 ;
   return 0 ;
 }
 
@@ -54,12 +54,12 @@ static int is_child (s4_process const *p, void *data)
 
 static void find_children (genalloc *pids)
 {
-  genalloc victims = GENALLOC_ZERO ;   /* s4_victim */
+  s4_victims victims = S4_VICTIMS_ZERO ;
   if (s4_proc_children(getpid(), pids)) return ;
   genalloc_setlen(pid_t, pids, 0) ;
   s4_victims_find(&victims, &is_child, 0) ;
-  for (size_t i = 0 ; i < genalloc_len(s4_victim, &victims) ; i++)
-    if (!genalloc_append(pid_t, pids, &genalloc_s(s4_victim, &victims)[i].p.pid)) break ;
+  for (size_t i = 0 ; i < s4_victims_count(&victims) ; i++)
+    if (!genalloc_append(pid_t, pids, &s4_victims_list(&victims)[i].p.pid)) break ;
   s4_victims_forget(&victims) ;
 }
 
@@ -75,9 +75,9 @@ static int belongs (s4_process const *p, void *data)
 
 static void leave_out_spared (struct family *f)
 {
-  s4_victim *v = genalloc_s(s4_victim, &f->members) ;
+  s4_victim *v = s4_victims_list(&f->members) ;
   s4_victims_look(&f->members) ;
-  for (size_t n = genalloc_len(s4_victim, &f->members) ; n-- ; )
+  for (size_t n = s4_victims_count(&f->members) ; n-- ; )
     if (v[n].p.pid == f->leader) v[n].spared = S4_NOT_SPARED ;
   s4_victims_drop_spared(&f->members) ;
 }
@@ -86,10 +86,10 @@ static size_t family_find (struct family *f)
 {
   size_t before ;
   s4_victims_forget(&f->members) ;
-  do before = genalloc_len(s4_victim, &f->members) ;
-  while (s4_victims_find(&f->members, &belongs, f) && genalloc_len(s4_victim, &f->members) > before) ;
+  do before = s4_victims_count(&f->members) ;
+  while (s4_victims_find(&f->members, &belongs, f) && s4_victims_count(&f->members) > before) ;
   leave_out_spared(f) ;
-  return genalloc_len(s4_victim, &f->members) ;
+  return s4_victims_count(&f->members) ;
 }
 
  /* Again as long as somebody is found: signalled ones may fork. */
@@ -100,10 +100,10 @@ static int family_end (struct family *f, int sig, s4_ms grace)
   s4_ms never = S4_NEVER ;
   for (;;)
   {
-    s4_run_first(1) ;
+    int const nice = s4_nice(-20) ;
     if (family_find(f)) s4_victims_signal(&f->members, sig) ;
-    s4_run_first(0) ;
-    if (!genalloc_len(s4_victim, &f->members)) return 1 ;
+    s4_nice(nice) ;
+    if (!s4_victims_count(&f->members)) return 1 ;
     if (!s4_victims_wait(&f->members, until, &never)) return 0 ;
   }
 }
@@ -166,7 +166,7 @@ static int wait_reporting (pid_t pid, char const *name, s4_ms limit, int *wstat)
 int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace, int *wstat)
 {
   s4_ms const begun = s4_now() ;
-  struct family f = { .before = GENALLOC_ZERO, .members = GENALLOC_ZERO } ;
+  struct family f = { .before = GENALLOC_ZERO, .members = S4_VICTIMS_ZERO } ;
   prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself becomes our child, so it can be found */
   find_children(&f.before) ;
   if (!start(argv, begin, limit, &f.leader))

@@ -145,3 +145,21 @@ unsigned int s4_tree_holding (s4_tree const *t, char const *path)
   }
   return at ;
 }
+
+ /* --- one path --- */
+
+int s4_mounts_holding (s4_mounts const *ms, char const *path)
+{
+  s4_tree t ;
+  unsigned int i ;
+  if (!s4_tree_make(&t, ms)) return -1 ;
+  i = s4_tree_holding(&t, path) ;
+  s4_tree_free(&t) ;
+  return i == S4_NONE ? -1 : (int)i ;
+}
+
+int s4_mounts_on (s4_mounts const *ms, char const *dir)
+{
+  int i = s4_mounts_holding(ms, dir) ;
+  return i >= 0 && !strcmp(ms->m[i].dir, dir) ? i : -1 ;
+}

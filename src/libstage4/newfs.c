@@ -45,7 +45,7 @@ int s4_newfs (char const *type, char const *const *options)
   return fd ;
 }
 
-int s4_newfs_attach (int fd, char const *dir)
+int s4_mount_attach (int fd, char const *dir)
 {
   return !syscall(SYS_move_mount, fd, "", AT_FDCWD, dir, MOVE_MOUNT_F_EMPTY_PATH) ;
 }
@@ -56,7 +56,7 @@ int s4_newfs_attach (int fd, char const *dir)
 #define MOVE_MOUNT_BENEATH 0x200
 #endif
 
-int s4_newfs_attach_beneath (int fd, char const *dir)
+int s4_mount_attach_beneath (int fd, char const *dir)
 {
   return !syscall(SYS_move_mount, fd, "", AT_FDCWD, dir, MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_BENEATH) ;
 }

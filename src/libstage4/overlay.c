@@ -28,7 +28,7 @@ static int split_lowers (char *s, s4_layer_func *f, void *data)
     }
     if (*s) s++ ;
     *w = 0 ;
-    if (*path && !f(path, 'l', data)) return 0 ;   /* "::" goes before data-only layers */
+    if (*path && !f(path, S4_LAYER_LOWER, data)) return 0 ;   /* "::" goes before data-only layers */
   }
   return 1 ;
 }
@@ -48,10 +48,10 @@ static int one_option (char *key, char *value, s4_layer_func *f, void *data)
 {
   value[s4_unoctal(value, strlen(value))] = 0 ;
   if (!strcmp(key, "lowerdir")) return split_lowers(value, f, data) ;
-  if (!strcmp(key, "lowerdir+") || !strcmp(key, "datadir+")) return !*value || f(value, 'l', data) ;
+  if (!strcmp(key, "lowerdir+") || !strcmp(key, "datadir+")) return !*value || f(value, S4_LAYER_LOWER, data) ;
   unescape(value) ;
-  if (!strcmp(key, "upperdir")) return f(value, 'u', data) ;
-  return strcmp(key, "workdir") || f(value, 'w', data) ;
+  if (!strcmp(key, "upperdir")) return f(value, S4_LAYER_UPPER, data) ;
+  return strcmp(key, "workdir") || f(value, S4_LAYER_WORK, data) ;
 }
 
 int s4_overlay_layers (char const *superoptions, s4_layer_func *f, void *data)
@@ -155,7 +155,7 @@ static int add_layer (struct overlay *o, unsigned int i)
     st->lossy[i] || !is_above(&st->tree, o->mount, i) ? S4_EDGE_ALWAYS : S4_EDGE_IF_KEPT) ;
 }
 
-static int see_layer (char const *path, char kind, void *data)
+static int see_layer (char const *path, enum s4_layer_e kind, void *data)
 {
   struct overlay *o = data ;
   unsigned int here, there = S4_NONE ;
@@ -168,7 +168,7 @@ static int see_layer (char const *path, char kind, void *data)
     there = layer_mount(o, o->path.s) ;
   }
   if (here == S4_NONE && there == S4_NONE) o->unknown = 1 ;
-  if (kind == 'u') o->st->upper[o->mount] = there != S4_NONE ? there : here ;
+  if (kind == S4_LAYER_UPPER) o->st->upper[o->mount] = there != S4_NONE ? there : here ;
   return (here == S4_NONE || add_layer(o, here)) && (there == S4_NONE || add_layer(o, there)) ;
 }
 

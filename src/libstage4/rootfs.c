@@ -46,7 +46,7 @@ static int attach_as_file (int fd, char const *to)
   place = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) ;
   if (place == -1) return 0 ;
   fd_close(place) ;
-  return s4_newfs_attach(fd, to) ;
+  return s4_mount_attach(fd, to) ;
 }
 
  /* ESTALE: covered by another one, which goes first. */
@@ -57,7 +57,7 @@ static int run_move (unsigned int k, void *data)
   int fd = s4_mount_open(&(s4_mount){ .id = m->id, .dir = m->from }) ;
   if (fd == -1) return errno == ENOENT || errno == ENOTDIR ? ESTALE : errno ;
   if (!s4_make_path(m->to)) return errno ;
-  if (s4_newfs_attach(fd, m->to) || (errno == EINVAL && attach_as_file(fd, m->to))) return 0 ;
+  if (s4_mount_attach(fd, m->to) || (errno == EINVAL && attach_as_file(fd, m->to))) return 0 ;
   return errno ;
 }
 
@@ -78,7 +78,7 @@ static int run_pass (struct exodus *x)
       moved++ ;
       if (!genalloc_append(struct move, &x->done, m)) stuck = 1 ;
     }
-    else if (t[k].state == S4_ABANDONED)
+    else if (t[k].state == S4_TASK_ABANDONED)
     {
       s4_warn("no pivot: gave up moving ", m->from, " after ", S4_MS(t[k].ended - t[k].began)) ;
       stuck = 1 ;

@@ -81,10 +81,10 @@ static int look (unsigned int i, void *data)
 
  /* One that can't be looked at is stuck itself, and is not spared. */
 
-void s4_victims_look (genalloc *victims)
+void s4_victims_look (s4_victims *victims)
 {
-  s4_victim *v = genalloc_s(s4_victim, victims) ;
-  unsigned int n = (unsigned int)genalloc_len(s4_victim, victims) ;
+  s4_victim *v = s4_victims_list(victims) ;
+  unsigned int n = (unsigned int)s4_victims_count(victims) ;
   s4_job const job = { .n = n, .timeout = LOOK_TIMEOUT, .run = &look, .data = v } ;
   s4_task *t = n ? s4_work(&job) : 0 ;
    /* rather than kill a daemon */
@@ -92,7 +92,8 @@ void s4_victims_look (genalloc *victims)
   for (unsigned int i = 0 ; i < n ; i++)
   {
     int r = t ? t[i].err : look(i, v) ;
-    if (!t || t[i].state == S4_FINISHED) v[i].spared = r == S4_SPARED_STORAGE || r == S4_SPARED_CGROUP ? (char)r : 0 ;
+    if (!t || t[i].state == S4_TASK_ENDED)
+      v[i].spared = r == S4_SPARED_STORAGE || r == S4_SPARED_CGROUP ? (enum s4_spared_e)r : S4_NOT_SPARED ;
   }
   free(t) ;
 }

@@ -164,12 +164,12 @@ static int collect_one (s4_unmount *u, unsigned int t, s4_task const *x)
 {
   unsigned int i = u->plan.order[t] ;
   s4_mount const *m = u->ms.m + i ;
-  if (x->state == S4_ABANDONED)
+  if (x->state == S4_TASK_ABANDONED)
   {
     s4_warn("gave up unmounting ", S4_MOUNT(m), " after ", S4_MS(x->ended - x->began)) ;
     return s4_unmount_given_up(u, i, x->worker) ;
   }
-  if (x->state != S4_FINISHED) return 1 ;
+  if (x->state != S4_TASK_ENDED) return 1 ;
   if (x->err) return x->err == EBUSY ? is_busy(u, i) : failed(u, i, x->err) ;
   u->gone++ ;
   s4_verbose("unmounted ", S4_MOUNT(m), ", ", S4_MS(x->ended - x->began)) ;

@@ -23,20 +23,28 @@
 
 #define NAMED_MAX 8     /* processes that one line names */
 
+s4_victim *s4_victims_list (s4_victims const *victims)
+{
+  return genalloc_s(s4_victim, &victims->list) ;
+}
+
+size_t s4_victims_count (s4_victims const *victims)
+{
+  return genalloc_len(s4_victim, &victims->list) ;
+}
+
  /* --- finding --- */
 
 struct scan
 {
-  genalloc *victims ;
+  s4_victims *victims ;
   s4_victim_func *wanted ;
   void *data ;
 } ;
 
-static int some_realtime = 0 ;   /* of those that the last scan saw, wanted or not */
-
-static int is_wanted (struct scan const *s, s4_process const *p)
+static int is_wanted (struct scan *s, s4_process const *p)
 {
-  some_realtime |= p->realtime ;
+  s->victims->some_realtime |= p->realtime ;
   return s->wanted(p, s->data) ;
 }
 
@@ -47,36 +55,36 @@ static int consider (pid_t pid, void *data)
   if (pid == 1 || pid == getpid()) return 1 ;
   v.pidfd = s4_pidfd(pid) ;
   if (s4_process_read(pid, &v.p) && !v.p.kthread && !v.p.dead && is_wanted(s, &v.p)
-   && genalloc_readyplus(s4_victim, s->victims, 1)) return genalloc_append(s4_victim, s->victims, &v) ;
+   && genalloc_readyplus(s4_victim, &s->victims->list, 1)) return genalloc_append(s4_victim, &s->victims->list, &v) ;
   if (v.pidfd >= 0) fd_close(v.pidfd) ;
   return 1 ;
 }
 
-int s4_victims_find (genalloc *victims, s4_victim_func *wanted, void *data)
+int s4_victims_find (s4_victims *victims, s4_victim_func *wanted, void *data)
 {
   struct scan s = { .victims = victims, .wanted = wanted, .data = data } ;
-  some_realtime = 0 ;
+  victims->some_realtime = 0 ;
   return s4_processes(&consider, &s) == 1 ;
 }
 
-void s4_victims_forget (genalloc *victims)
+void s4_victims_forget (s4_victims *victims)
 {
-  s4_victim *v = genalloc_s(s4_victim, victims) ;
-  for (size_t n = genalloc_len(s4_victim, victims) ; n-- ; ) if (v[n].pidfd >= 0) fd_close(v[n].pidfd) ;
-  genalloc_setlen(s4_victim, victims, 0) ;
+  s4_victim *v = s4_victims_list(victims) ;
+  for (size_t n = s4_victims_count(victims) ; n-- ; ) if (v[n].pidfd >= 0) fd_close(v[n].pidfd) ;
+  genalloc_setlen(s4_victim, &victims->list, 0) ;
 }
 
-void s4_victims_drop_spared (genalloc *victims)
+void s4_victims_drop_spared (s4_victims *victims)
 {
-  s4_victim *v = genalloc_s(s4_victim, victims) ;
-  size_t n = genalloc_len(s4_victim, victims) ;
+  s4_victim *v = s4_victims_list(victims) ;
+  size_t n = s4_victims_count(victims) ;
   size_t kept = 0 ;
   for (size_t i = 0 ; i < n ; i++)
   {
     if (!v[i].spared) v[kept++] = v[i] ;
     else if (v[i].pidfd >= 0) fd_close(v[i].pidfd) ;
   }
-  genalloc_setlen(s4_victim, victims, kept) ;
+  genalloc_setlen(s4_victim, &victims->list, kept) ;
 }
 
  /* --- signals --- */
@@ -87,9 +95,11 @@ static void send (s4_victim const *v, int sig)
   else if (errno != ESRCH) s4_warnsys("unable to send ", sig_name(sig), " to ", S4_NUM(v->p.pid), " ", v->p.comm) ;
 }
 
-void s4_run_first (int on)
+int s4_nice (int value)
 {
-  setpriority(PRIO_PROCESS, 0, on ? -20 : 0) ;   /* where it isn't permitted it only takes longer */
+  int const before = getpriority(PRIO_PROCESS, 0) ;
+  setpriority(PRIO_PROCESS, 0, value) ;   /* where it isn't permitted it only takes longer */
+  return before ;
 }
 
  /*
@@ -104,18 +114,18 @@ static void set_policy (int policy)
   sched_setscheduler(0, policy, &p) ;
 }
 
-void s4_victims_signal (genalloc const *victims, int sig)
+void s4_victims_signal (s4_victims const *victims, int sig)
 {
-  s4_victim const *v = genalloc_s(s4_victim, victims) ;
-  if (!some_realtime) set_policy(SCHED_RR) ;
-  for (size_t i = 0 ; i < genalloc_len(s4_victim, victims) ; i++)
+  s4_victim const *v = s4_victims_list(victims) ;
+  if (!victims->some_realtime) set_policy(SCHED_RR) ;
+  for (size_t i = 0 ; i < s4_victims_count(victims) ; i++)
   {
     send(v + i, sig) ;
     if (sig == SIGKILL) continue ;
     if (v[i].p.tty) s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGHUP) ;   /* what an interactive shell ends on */
     s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGCONT) ;                  /* a stopped process sees the others only then */
   }
-  if (!some_realtime) set_policy(SCHED_OTHER) ;
+  if (!victims->some_realtime) set_policy(SCHED_OTHER) ;
 }
 
  /* --- waiting --- */
@@ -139,12 +149,12 @@ static int add_place (stralloc *sa, pid_t pid)
    && stralloc_cats(sa, s4_proc_read(name, &text) ? text.s : "the kernel") && stralloc_cats(sa, ")") ;
 }
 
-unsigned int s4_victims_name (genalloc const *victims, char const *what)
+unsigned int s4_victims_name (s4_victims const *victims, char const *what)
 {
-  s4_victim const *v = genalloc_s(s4_victim, victims) ;
+  s4_victim const *v = s4_victims_list(victims) ;
   stralloc sa = STRALLOC_ZERO ;
   unsigned int left = 0 ;
-  for (size_t i = 0 ; i < genalloc_len(s4_victim, victims) ; i++)
+  for (size_t i = 0 ; i < s4_victims_count(victims) ; i++)
   {
     s4_process now ;
     if (is_gone(v + i) || !s4_process_read(v[i].p.pid, &now) || ++left > NAMED_MAX) continue ;
@@ -161,10 +171,10 @@ unsigned int s4_victims_name (genalloc const *victims, char const *what)
 
  /* One after the other: all of them must be gone anyway. */
 
-int s4_victims_wait (genalloc const *victims, s4_ms until, s4_ms *next_report)
+int s4_victims_wait (s4_victims const *victims, s4_ms until, s4_ms *next_report)
 {
-  s4_victim const *v = genalloc_s(s4_victim, victims) ;
-  for (size_t i = 0 ; i < genalloc_len(s4_victim, victims) ; i++) while (!is_gone(v + i))
+  s4_victim const *v = s4_victims_list(victims) ;
+  for (size_t i = 0 ; i < s4_victims_count(victims) ; i++) while (!is_gone(v + i))
   {
     struct pollfd x = { .fd = v[i].pidfd, .events = POLLIN } ;
     s4_ms now = s4_now() ;

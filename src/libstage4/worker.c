@@ -50,7 +50,7 @@ static int32_t state_of (s4_task const *t)
 
 int s4_task_done (s4_task const *t)
 {
-  return state_of(t) == S4_FINISHED && !t->err ;
+  return state_of(t) == S4_TASK_ENDED && !t->err ;
 }
 
 static int turn (s4_task *t, int32_t from, int32_t to)
@@ -60,7 +60,7 @@ static int turn (s4_task *t, int32_t from, int32_t to)
 
 static int may_begin (struct board *b, unsigned int i)
 {
-  return state_of(b->tasks + i) == S4_TODO && (!b->job->ready || b->job->ready(i, b->tasks, b->job->data)) ;
+  return state_of(b->tasks + i) == S4_TASK_WAITS && (!b->job->ready || b->job->ready(i, b->tasks, b->job->data)) ;
 }
 
 static void work_through (struct board *b)
@@ -69,12 +69,12 @@ static void work_through (struct board *b)
   for (unsigned int i = 0 ; i < b->job->n ; i++)
   {
     s4_task *t = b->tasks + i ;
-    if (!may_begin(b, i) || !turn(t, S4_TODO, self)) continue ;
+    if (!may_begin(b, i) || !turn(t, S4_TASK_WAITS, self)) continue ;
     t->worker = self ;
     t->began = s4_now() ;
     t->err = b->job->run(i, b->job->data) ;
     t->ended = s4_now() ;
-    turn(t, self, S4_FINISHED) ;
+    turn(t, self, S4_TASK_ENDED) ;
   }
 }
 
@@ -120,7 +120,7 @@ static void workers_collect (struct board *b)
     {
       b->tasks[i].err = EOWNERDEAD ;
       b->tasks[i].ended = s4_now() ;
-      turn(b->tasks + i, pid, S4_FINISHED) ;
+      turn(b->tasks + i, pid, S4_TASK_ENDED) ;
     }
   }
 }
@@ -128,7 +128,7 @@ static void workers_collect (struct board *b)
 static void abandon (struct board *b, unsigned int i)
 {
   pid_t owner = state_of(b->tasks + i) ;
-  if (owner <= 0 || !turn(b->tasks + i, owner, S4_ABANDONED)) return ;
+  if (owner <= 0 || !turn(b->tasks + i, owner, S4_TASK_ABANDONED)) return ;
   b->tasks[i].ended = s4_now() ;
   kill(owner, SIGKILL) ;   /* ends it if it sleeps killably, as on NFS and FUSE */
   for (size_t k = genalloc_len(pid_t, &b->workers) ; k-- ; )

@@ -30,7 +30,7 @@ struct options
   s4_ms budget ;          /* 0: none */
   char const *ramfs ;
   char const *arg ;
-  char output ;           /* c: console, K: kernel log, o: as it is */
+  enum s4_output_e output ;
   int left ;              /* something that was asked for could not be done */
 } ;
 
@@ -107,10 +107,12 @@ static int lock_chain (void)
 
 static int show_plan (struct options const *o, char const *const *next)
 {
+  static char const *const output[] =
+    { [S4_TO_CONSOLE] = "/dev/console", [S4_TO_KMSG] = "/dev/kmsg", [S4_AS_IT_IS] = "stays" } ;
   s4_planline("begin ", s4_action_name(o->action), ": by pid ", S4_NUM(getpid())) ;
   if (o->budget) s4_planline("budget ", S4_MS(o->budget)) ;
   if (o->ramfs) s4_planline(o->left ? "not used: " : "use ", "the ramfs ", o->ramfs) ;
-  s4_planline("output ", o->output == 'c' ? "/dev/console" : o->output == 'K' ? "/dev/kmsg" : "stays") ;
+  s4_planline("output ", output[o->output]) ;
   for (char const *const *word = next ; *word ; word++) s4_planline("word ", *word) ;
   if (s4_walk(next, S4_WALK_TIMEOUT)) return S4_DONE ;
   s4_fatal("this line can't be walked to its end") ;
@@ -138,7 +140,7 @@ static void begin (struct options *o, char const *const *next)
 
 int main (int argc, char const **argv, char const *const *envp)
 {
-  struct options o = { .action = S4_NOACTION, .output = 'c' } ;
+  struct options o = { .action = S4_NOACTION, .output = S4_TO_CONSOLE } ;
   s4_step_init("stage4-begin", USAGE, S4_PLANS, argv, envp) ;
   {
     subgetopt l = SUBGETOPT_ZERO ;
@@ -156,7 +158,9 @@ int main (int argc, char const **argv, char const *const *envp)
         case 't' : o.budget = s4_step_time(l.arg, 0) ; break ;
         case 'R' : o.ramfs = s4_step_place("ramfs (must begin with /)", l.arg) ; break ;
         case 'a' : o.arg = l.arg ; break ;
-        case 'c' : case 'K' : case 'o' : o.output = (char)opt ; break ;
+        case 'c' : o.output = S4_TO_CONSOLE ; break ;
+        case 'K' : o.output = S4_TO_KMSG ; break ;
+        case 'o' : o.output = S4_AS_IT_IS ; break ;
       }
     }
     argv += l.ind ;

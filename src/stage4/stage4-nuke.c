@@ -66,7 +66,7 @@ static int has_forked_since (stralloc *last)
    is never where it looks.
  */
 
-static int find_victims (struct options *o, genalloc *victims, s4_ms until)
+static int find_victims (struct options *o, s4_victims *victims, s4_ms until)
 {
   static stralloc last = STRALLOC_ZERO ;
   last.len = 0 ;
@@ -76,17 +76,17 @@ static int find_victims (struct options *o, genalloc *victims, s4_ms until)
     s4_victims_forget(victims) ;
     if (!s4_victims_find(victims, &is_wanted, o)) return 0 ;
   }
-  while (!genalloc_len(s4_victim, victims) && has_forked_since(&last) && s4_now() < until) ;
+  while (!s4_victims_count(victims) && has_forked_since(&last) && s4_now() < until) ;
   s4_victims_look(victims) ;
   return 1 ;
 }
 
  /* Pid 1, or an ancestor that is spared, starts again what we end. */
 
-static int all_respawned (genalloc const *victims, uint64_t since)
+static int all_respawned (s4_victims const *victims, uint64_t since)
 {
-  s4_victim const *v = genalloc_s(s4_victim, victims) ;
-  size_t n = genalloc_len(s4_victim, victims) ;
+  s4_victim const *v = s4_victims_list(victims) ;
+  size_t n = s4_victims_count(victims) ;
   while (n--) if (v[n].p.start < since) return 0 ;
   return getpid() != 1 ;
 }
@@ -102,7 +102,7 @@ struct end
   size_t signalled ;
 } ;
 
-static enum outcome_e find_and_signal (struct options *o, genalloc *victims, struct end *e)
+static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, struct end *e)
 {
   if (!find_victims(o, victims, e->until))
   {
@@ -110,25 +110,25 @@ static enum outcome_e find_and_signal (struct options *o, genalloc *victims, str
     return SURVIVORS ;
   }
   s4_victims_drop_spared(victims) ;
-  if (!genalloc_len(s4_victim, victims)) return NOBODY_LEFT ;
+  if (!s4_victims_count(victims)) return NOBODY_LEFT ;
   if (all_respawned(victims, e->since) && ++e->respawns > RESPAWNS) return RESPAWNING ;
   if (s4_now() >= e->until && e->signalled) return SURVIVORS ;
   s4_victims_signal(victims, e->sig) ;
-  e->signalled += genalloc_len(s4_victim, victims) ;
-  s4_verbose(sig_name(e->sig), " to ", S4_NUM((int64_t)genalloc_len(s4_victim, victims)), " processes") ;
+  e->signalled += s4_victims_count(victims) ;
+  s4_verbose(sig_name(e->sig), " to ", S4_NUM((int64_t)s4_victims_count(victims)), " processes") ;
   return SIGNALLED ;
 }
 
-static enum outcome_e end_all (struct options *o, genalloc *victims, int sig, s4_ms grace, size_t *signalled)
+static enum outcome_e end_all (struct options *o, s4_victims *victims, int sig, s4_ms grace, size_t *signalled)
 {
   struct end e = { .sig = sig, .until = s4_limit(grace), .since = s4_ticks() } ;
   s4_ms next_report = s4_now() + S4_SLOW ;
   enum outcome_e outcome ;
   do
   {
-    s4_run_first(1) ;
+    int const nice = s4_nice(-20) ;
     outcome = find_and_signal(o, victims, &e) ;
-    s4_run_first(0) ;
+    s4_nice(nice) ;
   }
   while (outcome == SIGNALLED && s4_victims_wait(victims, e.until, &next_report)) ;
   *signalled = e.signalled ;
@@ -138,7 +138,7 @@ static enum outcome_e end_all (struct options *o, genalloc *victims, int sig, s4
 static int nuke (struct options *o)
 {
   s4_ms const start = s4_now() ;
-  genalloc victims = GENALLOC_ZERO ;
+  s4_victims victims = S4_VICTIMS_ZERO ;
   size_t asked = 0, killed = 0 ;
   enum outcome_e outcome = end_all(o, &victims, o->sig, o->termgrace, &asked) ;
   if (outcome == SURVIVORS) s4_victims_name(&victims, "killing ") ;
@@ -152,15 +152,15 @@ static int nuke (struct options *o)
 
 static int show_plan (struct options *o)
 {
-  genalloc victims = GENALLOC_ZERO ;
+  s4_victims victims = S4_VICTIMS_ZERO ;
   pid_t const *omit = genalloc_s(pid_t, &o->omit) ;
   s4_victim const *v ;
   if (!find_victims(o, &victims, 0)) return S4_NOTSTARTED ;
   s4_planline("spare 1: pid 1") ;
   for (size_t i = 0 ; i < genalloc_len(pid_t, &o->omit) ; i++)
     s4_planline("spare ", S4_NUM(omit[i]), ": an ancestor of this process, or asked for") ;
-  v = genalloc_s(s4_victim, &victims) ;
-  for (size_t i = 0 ; i < genalloc_len(s4_victim, &victims) ; i++)
+  v = s4_victims_list(&victims) ;
+  for (size_t i = 0 ; i < s4_victims_count(&victims) ; i++)
     s4_planline(v[i].spared ? "spare " : "end ", S4_NUM(v[i].p.pid), " ", v[i].p.comm,
       v[i].spared == S4_SPARED_STORAGE ? ": a storage daemon (@)" : v[i].spared ? ": its cgroup is marked" : "") ;
   return S4_DONE ;

@@ -108,20 +108,20 @@ static int replace (int root, char const *dir)
 {
   int old ;
   if (!is_ours(dir)) return (errno = EEXIST, s4_unable("replace what stage4-ramfs did not make: ", dir)) ;
-  if (s4_newfs_attach_beneath(root, dir)) return detach(dir) ;
+  if (s4_mount_attach_beneath(root, dir)) return detach(dir) ;
   old = s4_mount_clone(dir) ;
   if (old == -1) return s4_unable("hold on to the old ", dir) ;
   if (!detach(dir)) return 0 ;
-  if (s4_newfs_attach(root, dir)) return 1 ;
+  if (s4_mount_attach(root, dir)) return 1 ;
   s4_unable("mount ", dir) ;
-  return s4_newfs_attach(old, dir) ? 0 : s4_unable("mount again the old ", dir) ;
+  return s4_mount_attach(old, dir) ? 0 : s4_unable("mount again the old ", dir) ;
 }
 
 static int attach (int root, char const *dir)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   if (s4_mounts_load(&ms) && s4_mounts_on(&ms, dir) >= 0) return replace(root, dir) ;
-  return s4_newfs_attach(root, dir) || s4_unable("mount ", dir) ;
+  return s4_mount_attach(root, dir) || s4_unable("mount ", dir) ;
 }
 
 static int make_mounted (s4_ramfill *r, char const *dir, char const *size, char const *const *files)

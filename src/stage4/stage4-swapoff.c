@@ -38,24 +38,24 @@ static int sysfile_says (unsigned int major, unsigned int minor, char const *fil
   return r ;
 }
 
- /* f: file, d: dm, l: loop, m: md, z: zram on a device, r: plain zram, p: plain partition, ?: the name leads nowhere */
+enum kind_e { UNKNOWN, ON_FILE, ON_DM, ON_LOOP, ON_MD, ON_ZRAM, ON_ZRAM_BACKED, ON_PARTITION } ;
 
-static char kind_of (s4_swap const *sw, stralloc *text)
+static enum kind_e kind_of (s4_swap const *sw, stralloc *text)
 {
   struct stat st ;
   unsigned int major, minor ;
-  if (sw->isfile) return 'f' ;
-  if (stat(sw->path, &st) == -1 || !S_ISBLK(st.st_mode)) return '?' ;
+  if (sw->isfile) return ON_FILE ;
+  if (stat(sw->path, &st) == -1 || !S_ISBLK(st.st_mode)) return UNKNOWN ;
   major = major(st.st_rdev) ;
   minor = minor(st.st_rdev) ;
-  if (sysfile_says(major, minor, "/dm/name", text)) return 'd' ;
+  if (sysfile_says(major, minor, "/dm/name", text)) return ON_DM ;
   if (sysfile_says(major, minor, "/loop/backing_file", text) || sysfile_says(major, minor, "/../loop/backing_file",
-    text)) return 'l' ;
+    text)) return ON_LOOP ;
   if (sysfile_says(major, minor, "/md/array_state", text) || sysfile_says(major, minor, "/../md/array_state", text))
-    return 'm' ;
-  if (sysfile_says(major, minor, "/backing_dev", text)) return strcmp(text->s, "none") ? 'z' : 'r' ;
-  if (sysfile_says(major, minor, "/disksize", text)) return 'r' ;
-  return 'p' ;
+    return ON_MD ;
+  if (sysfile_says(major, minor, "/backing_dev", text)) return strcmp(text->s, "none") ? ON_ZRAM_BACKED : ON_ZRAM ;
+  if (sysfile_says(major, minor, "/disksize", text)) return ON_ZRAM ;
+  return ON_PARTITION ;
 }
 
 static int look (int fd, void *data)
@@ -64,27 +64,28 @@ static int look (int fd, void *data)
   stralloc text = STRALLOC_ZERO ;
   for (size_t i = 0 ; i < genalloc_len(s4_swap, &p->swaps) ; i++)
   {
-    char kind = kind_of(genalloc_s(s4_swap, &p->swaps) + i, &text) ;
+    char kind = (char)kind_of(genalloc_s(s4_swap, &p->swaps) + i, &text) ;
     int e = s4_answer(fd, &kind, 1) ;
     if (e) return e ;
   }
   return 0 ;
 }
 
-static char const *reason_for (char kind, int *goes)
+static char const *reason_for (enum kind_e kind, int *goes)
 {
   *goes = 1 ;
   switch (kind)
   {
-    case 'f' : return "a file keeps its file system busy" ;
-    case 'd' : return "keeps a device-mapper device busy" ;
-    case 'l' : return "keeps a loop device busy" ;
-    case 'm' : return "keeps a RAID array busy" ;
-    case 'z' : return "zram with a backing device" ;
-    case 'p' : *goes = 0 ; return "a partition pins nothing" ;
-    case 'r' : *goes = 0 ; return "zram pins nothing" ;
-    default : return "can't be looked at" ;
+    case ON_FILE : return "a file keeps its file system busy" ;
+    case ON_DM : return "keeps a device-mapper device busy" ;
+    case ON_LOOP : return "keeps a loop device busy" ;
+    case ON_MD : return "keeps a RAID array busy" ;
+    case ON_ZRAM_BACKED : return "zram with a backing device" ;
+    case ON_PARTITION : *goes = 0 ; return "a partition pins nothing" ;
+    case ON_ZRAM : *goes = 0 ; return "zram pins nothing" ;
+    case UNKNOWN : break ;
   }
+  return "can't be looked at" ;
 }
 
 static int plan_make (struct plan *p)
@@ -101,7 +102,7 @@ static int plan_make (struct plan *p)
   for (unsigned int i = 0 ; i < n ; i++)
   {
     int goes ;
-    p->reason[i] = reason_for(i < kinds.len ? kinds.s[i] : '?', &goes) ;
+    p->reason[i] = reason_for(i < kinds.len ? (enum kind_e)kinds.s[i] : UNKNOWN, &goes) ;
     if (p->all && !goes) p->reason[i] = "all were asked for" ;
     if ((goes || p->all) && !genalloc_append(unsigned int, &p->which, &i)) return 0 ;
   }
@@ -152,13 +153,13 @@ static int report_swaps (struct plan const *p, s4_task const *t, unsigned int n)
   for (unsigned int k = 0 ; k < n ; k++)
   {
     char const *path = nth(p, k)->path ;
-    if (t[k].state == S4_FINISHED && !t[k].err)
+    if (t[k].state == S4_TASK_ENDED && !t[k].err)
     {
       s4_verbose("switched off ", path, ", ", S4_MS(t[k].ended - t[k].began)) ;
       continue ;
     }
     left++ ;
-    if (t[k].state == S4_ABANDONED)
+    if (t[k].state == S4_TASK_ABANDONED)
     {
       late = 1 ;
       s4_warn("gave up switching off ", path, " after ", S4_MS(t[k].ended - t[k].began)) ;

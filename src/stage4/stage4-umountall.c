@@ -102,13 +102,14 @@ static unsigned char *find_requested (s4_unmount const *u, struct paths const *p
   return requested ;
 }
 
-static void name_leftover (s4_unmount const *u, unsigned int i, char const *holders)
+static void name_leftover (s4_unmount const *u, unsigned int i, char const *holders, int all_known)
 {
   s4_mount const *m = u->ms.m + i ;
   char const *state = m->readonly ? ", read-only)" : ", writable)" ;
   unsigned int need = u->plan.needs_at[i] ;
   int carries = need < u->plan.needs_at[i+1] ;
-  char const *why = holders ? ", held by " : carries ? ", carries " : ", no process holds it" ;
+  char const *why = holders ? ", held by " : carries ? ", carries "
+   : all_known ? ", no process holds it" : ", not known who holds it" ;
   char const *who = holders ? holders : carries ? u->ms.m[u->plan.needs[need]].dir : 0 ;
   s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, why, who) ;
 }
@@ -121,6 +122,7 @@ static struct left name_leftovers (s4_unmount const *u, struct paths const *p)
   stralloc text = STRALLOC_ZERO ;
   unsigned char const *requested = find_requested(u, p) ;
   struct left left = { 0, 0 } ;
+  int all_known ;
   unsigned int n ;
   for (unsigned int i = 0 ; i < u->ms.n ; i++)
   {
@@ -131,11 +133,11 @@ static struct left name_leftovers (s4_unmount const *u, struct paths const *p)
     if ((lossy || hangs || u->plan.verdict[i] == S4_GOES) && !genalloc_append(unsigned int, &which, &i)) break ;
   }
   n = (unsigned int)genalloc_len(unsigned int, &which) ;
-  if (n) s4_holders_find(&u->st.tree, genalloc_s(unsigned int, &which), n, LOOK_TIMEOUT, &holders) ;
+  all_known = n && s4_holders_find(&u->st.tree, genalloc_s(unsigned int, &which), n, LOOK_TIMEOUT, &holders) ;
   for (unsigned int k = 0 ; k < n ; k++)
   {
     unsigned int i = genalloc_s(unsigned int, &which)[k] ;
-    name_leftover(u, i, s4_holders_name(&text, &holders, i) > 0 ? text.s : 0) ;
+    name_leftover(u, i, s4_holders_name(&text, &holders, i) > 0 ? text.s : 0, all_known) ;
   }
   for (size_t k = 0 ; k < genalloc_len(s4_adrift, &u->adrift) ; k++)
   {

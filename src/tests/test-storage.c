@@ -34,13 +34,13 @@ static struct { char const *name ; char const *options ; char const *layers ; } 
   { "a list that ends with a comma", "upperdir=/a,", "u/a|" },
 } ;
 
-static int write_layer (char const *path, char kind, void *data)
+static int write_layer (char const *path, enum s4_layer_e kind, void *data)
 {
   stralloc *sa = data ;
-  return stralloc_catb(sa, &kind, 1) && stralloc_cats(sa, path) && stralloc_cats(sa, "|") ;
+  return stralloc_catb(sa, "luw" + kind, 1) && stralloc_cats(sa, path) && stralloc_cats(sa, "|") ;
 }
 
-static int count_down (char const *path, char kind, void *data)
+static int count_down (char const *path, enum s4_layer_e kind, void *data)
 {
   unsigned int *n = data ;
   (void)path ;

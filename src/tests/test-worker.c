@@ -79,7 +79,7 @@ static void slow (unsigned int i, s4_ms waited, void *data)
 static int after_the_next (unsigned int i, s4_task const *tasks, void *data)
 {
   struct script const *s = data ;
-  return i + 1 == s->n || tasks[i+1].state == S4_FINISHED ;
+  return i + 1 == s->n || tasks[i+1].state == S4_TASK_ENDED ;
 }
 
 static int only_even (unsigned int i, s4_task const *tasks, void *data)
@@ -113,7 +113,7 @@ static unsigned int workers_of (unsigned int n)
 
 static int is_done (s4_task const *t, int err)
 {
-  return t->state == S4_FINISHED && t->err == err && t->began && t->ended >= t->began ;
+  return t->state == S4_TASK_ENDED && t->err == err && t->began && t->ended >= t->began ;
 }
 
  /* All children of this process end, and are waited for. */
@@ -154,7 +154,7 @@ static void one_hangs (void)
   t = work(10, 600, 0) ;
   for (unsigned int i = 0 ; i < 10 ; i++) if (i != 3 && !is_done(t + i, 0)) good = 0 ;
   ok(good, "one hangs: the others are done") ;
-  ok(t[3].state == S4_ABANDONED, "it is abandoned") ;
+  ok(t[3].state == S4_TASK_ABANDONED, "it is abandoned") ;
   ok(t[3].ended - t[3].began >= 600, "not before its limit: %" PRId64 " ms", t[3].ended - t[3].began) ;
   good = 1 ;
   for (unsigned int i = 0 ; i < 10 ; i++) if (i != 3 && t[i].ended >= t[3].ended) good = 0 ;
@@ -172,7 +172,7 @@ static void many_hang (void)
   t = work(200, 1000, &took) ;
   for (unsigned int i = 0 ; i < 200 ; i++)
   {
-    abandoned += !(i & 1) && t[i].state == S4_ABANDONED ;
+    abandoned += !(i & 1) && t[i].state == S4_TASK_ABANDONED ;
     done += i & 1 && is_done(t + i, 0) ;
   }
   ok(abandoned == 100 && done == 100, "a hundred of two hundred hang: these are abandoned, the others are done") ;
@@ -193,7 +193,7 @@ static void moving (void)
     fresh() ;
     script->sleep[0] = 2500 ;
     t = s4_work(&job) ;
-    ok(t && t->state == S4_ABANDONED && t->ended - t->began < 2500, "without progress it is abandoned") ;
+    ok(t && t->state == S4_TASK_ABANDONED && t->ended - t->began < 2500, "without progress it is abandoned") ;
   }
   ok(no_child_remains(), "its worker is dead") ;
 }
@@ -212,7 +212,7 @@ static void dying (void)
   ok(good, "workers die: the other tasks are done") ;
   for (unsigned int i = 0 ; i < 10 ; i++) if (script->ran[i] != 1) good = 0 ;
   ok(good, "each was tried once") ;
-  ok(t[0].state == S4_FINISHED && t[0].err == EOWNERDEAD && t[5].state == S4_FINISHED && t[5].err == EOWNERDEAD && t[9].state == S4_FINISHED
+  ok(t[0].state == S4_TASK_ENDED && t[0].err == EOWNERDEAD && t[5].state == S4_TASK_ENDED && t[5].err == EOWNERDEAD && t[9].state == S4_TASK_ENDED
    && t[9].err == EOWNERDEAD, "theirs are finished with EOWNERDEAD") ;
   ok(t[0].ended >= t[0].began && t[5].ended >= t[5].began, "and have ended") ;
   ok(took < 10000, "nobody waits for them: %" PRId64 " ms", took) ;
@@ -220,7 +220,7 @@ static void dying (void)
   script->exits[1] = 3 ;
   t = work(3, 1500, &took) ;
   ok(is_done(t, 0) && is_done(t + 2, 0), "a worker exits: the other tasks are done") ;
-  ok(t[1].state == S4_FINISHED && t[1].err == EOWNERDEAD, "it is as dead") ;
+  ok(t[1].state == S4_TASK_ENDED && t[1].err == EOWNERDEAD, "it is as dead") ;
 }
 
 static void waiting_for_others (void)
@@ -241,15 +241,15 @@ static void waiting_for_others (void)
   script->sleep[5] = HANGS ;
   job.timeout = 400 ;
   t = s4_work(&job) ;
-  good = t && t[5].state == S4_ABANDONED ;
-  for (unsigned int i = 0 ; i < 5 && good ; i++) good = t[i].state == S4_TODO && !t[i].began && !script->ran[i] ;
+  good = t && t[5].state == S4_TASK_ABANDONED ;
+  for (unsigned int i = 0 ; i < 5 && good ; i++) good = t[i].state == S4_TASK_WAITS && !t[i].began && !script->ran[i] ;
   for (unsigned int i = 6 ; i < job.n && good ; i++) good = is_done(t + i, 0) ;
   ok(good, "what waits for one that is abandoned is left to do") ;
   fresh() ;
   job.ready = &only_even ;
   t = s4_work(&job) ;
   good = !!t ;
-  for (unsigned int i = 0 ; i < job.n && good ; i++) good = i & 1 ? t[i].state == S4_TODO && !script->ran[i] : is_done(t + i, 0) ;
+  for (unsigned int i = 0 ; i < job.n && good ; i++) good = i & 1 ? t[i].state == S4_TASK_WAITS && !script->ran[i] : is_done(t + i, 0) ;
   ok(good, "what may never begin is left to do") ;
   ok(no_child_remains(), "no worker remains") ;
 }
@@ -265,14 +265,14 @@ static void with_budget (void)
   s4.budget.start = s4_now() ;
   s4.budget.deadline = s4.budget.start + 700 ;
   t = work(4, 60000, &took) ;
-  ok(t[0].state == S4_ABANDONED && t[2].state == S4_ABANDONED && is_done(t + 1, 0) && is_done(t + 3, 0), "the budget ends before the limit: abandoned") ;
+  ok(t[0].state == S4_TASK_ABANDONED && t[2].state == S4_TASK_ABANDONED && is_done(t + 1, 0) && is_done(t + 3, 0), "the budget ends before the limit: abandoned") ;
   ok(took >= 700 && took < 30000, "with the budget, not with the limit: %" PRId64 " ms", took) ;
   fresh() ;
   s4.budget.start = s4_now() ;
   s4.budget.deadline = s4.budget.start - 60000 ;
   for (unsigned int i = 0 ; i < 60 ; i++) script->sleep[i] = HANGS ;
   t = work(80, 60000, &took) ;
-  for (unsigned int i = 0 ; i < 60 ; i++) abandoned += t[i].state == S4_ABANDONED ;
+  for (unsigned int i = 0 ; i < 60 ; i++) abandoned += t[i].state == S4_TASK_ABANDONED ;
   is_number(abandoned, 60, "past the budget: what hangs is abandoned") ;
   abandoned = 0 ;
   for (unsigned int i = 60 ; i < 80 ; i++) abandoned += is_done(t + i, 0) ;
