@@ -37,7 +37,7 @@ static struct { char const *name ; char const *options ; char const *layers ; } 
 static int write_layer (char const *path, enum s4_layer_e kind, void *data)
 {
   stralloc *sa = data ;
-  return stralloc_catb(sa, "luw" + kind, 1) && stralloc_cats(sa, path) && stralloc_cats(sa, "|") ;
+  return stralloc_catb(sa, &"luw"[kind], 1) && stralloc_cats(sa, path) && stralloc_cats(sa, "|") ;
 }
 
 static int count_down (char const *path, enum s4_layer_e kind, void *data)
