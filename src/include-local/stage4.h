@@ -770,8 +770,14 @@ extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *
  /* leftovers.c: what there is to tear down */
 
 typedef struct s4_leftovers_s s4_leftovers ;
- /* writable: superblocks that can lose data; devices: dm, md, loop in use */
-struct s4_leftovers_s { unsigned int mounts, writable, swaps, devices ; } ;
+struct s4_leftovers_s
+{
+  unsigned int mounts ;
+  unsigned int others ;     /* of them: all but one each on /, /dev, /proc, /sys, /run */
+  unsigned int writable ;   /* superblocks that can lose data */
+  unsigned int swaps ;
+  unsigned int devices ;    /* dm, md, loop in use */
+} ;
 extern int s4_leftovers_count (s4_leftovers *) ;
  /*
    Workers that are unmounting what can lose data, of whatever step: it may be in no table any more. All processes are

@@ -113,23 +113,6 @@ static void leave_cgroups (void)
   }
 }
 
- /*
-   Whoever sets their interval anew wakes the kernel's flushers, which write all that is dirty while the
-   chain goes on (mm/page-writeback.c, since Linux 4.15; before it nothing happens). A child in sync(2) would do
-   the same, but as long as one disk is slow or dead it would hold the file system that it was executed from.
- */
-
-static int wake_flushers (void)
-{
-  static char const interval[] = "sys/vm/dirty_writeback_centisecs" ;
-  stralloc was = STRALLOC_ZERO ;
-  uint64_t u ;
-  int r = s4_proc_read(interval, &was) && uint64_scan(was.s, &u)
-   && s4_proc_write(interval, u ? "0" : "1") && s4_proc_write(interval, S4_NUM((int64_t)u)) ;
-  stralloc_free(&was) ;
-  return r ;
-}
-
  /* Once a machine: not from a container. */
 
 static void prepare_kernel (void)
@@ -138,7 +121,6 @@ static void prepare_kernel (void)
   try(s4_proc_write("sys/kernel/core_pattern", "/dev/null"), "turn core dumps off") ;
   try(!reboot(RB_ENABLE_CAD), "make Ctrl-Alt-Del a hard reboot") ;
   try(s4_proc_write("sys/kernel/panic", PANIC_SECONDS), "make a panic reboot") ;
-  try(wake_flushers(), "start an early sync") ;
 }
 
  /* --- stdin, stdout, stderr --- */

@@ -9,6 +9,7 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
@@ -16,6 +17,8 @@
 
 #include <linux/magic.h>
 
+#include <skalibs/allreadwrite.h>
+#include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
 
@@ -29,12 +32,23 @@ static int proc_file (pid_t pid, char const *rest, stralloc *sa)
   return s4_proc_read(s4_proc_name(name, pid, rest), sa) ;
 }
 
+ /* A command line may have megabytes. */
+
+static int is_marked (pid_t pid)
+{
+  char name[S4_PROCNAME] ;
+  char first ;
+  int fd = openat(s4_proc(), s4_proc_name(name, pid, "/cmdline"), O_RDONLY | O_CLOEXEC) ;
+  int r = fd != -1 && fd_read(fd, &first, 1) == 1 && first == '@' ;
+  if (fd != -1) fd_close(fd) ;
+  return r ;
+}
+
  /* That /proc/PID belongs to root is not enough: so it does for every process that can't be dumped. */
 
 static int is_storage_daemon (pid_t pid, stralloc *sa)
 {
-  return proc_file(pid, "/cmdline", sa) && sa->len && sa->s[0] == '@'
-   && proc_file(pid, "/status", sa) && strstr(sa->s, "\nUid:\t0\t") ;
+  return is_marked(pid) && proc_file(pid, "/status", sa) && strstr(sa->s, "\nUid:\t0\t") ;
 }
 
 static char const *cgroup_root (void)

@@ -117,11 +117,11 @@ static void set_policy (int policy)
 void s4_victims_signal (s4_victims const *victims, int sig)
 {
   s4_victim const *v = s4_victims_list(victims) ;
+  size_t const n = s4_victims_count(victims) ;
   if (!victims->some_realtime) set_policy(SCHED_RR) ;
-  for (size_t i = 0 ; i < s4_victims_count(victims) ; i++)
+  for (size_t i = 0 ; i < n ; i++) send(v + i, sig) ;
+  for (size_t i = 0 ; i < n && sig != SIGKILL ; i++)
   {
-    send(v + i, sig) ;
-    if (sig == SIGKILL) continue ;
     if (v[i].p.tty) s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGHUP) ;   /* what an interactive shell ends on */
     s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGCONT) ;                  /* a stopped process sees the others only then */
   }

@@ -126,7 +126,8 @@ static void begin (struct options *o, char const *const *next)
     s4_fatal("only root can end the machine; nothing was touched") ;
     s4_step_giveup(S4_NOTSTARTED) ;
   }
-  s4_step_walk(next) ;
+   /* Pid 1 can't refuse: it goes as far as the line leads, and does the last resort there. */
+  if (getpid() != 1 || s4.container) s4_step_walk(next) ;
   if (getpid() != 1 && is_chain_under_way())
   {
     s4_fatal("a chain is under way on this machine already") ;

@@ -135,12 +135,29 @@ static enum outcome_e end_all (struct options *o, s4_victims *victims, int sig, 
   return outcome == SIGNALLED ? SURVIVORS : outcome ;
 }
 
+ /*
+   The disks write while the others end, and the journals are on them before anything is unmounted. Not begun by
+   stage4-begin: a process that hangs in sync(2) keeps the file system busy that it was executed from; from here on
+   that is the ramfs.
+ */
+
+static void begin_sync (void)
+{
+  pid_t pid = s4.container ? 1 : s4_fork_worker(-1, 0) ;
+  if (pid == -1) s4_warnsys("unable to start a sync") ;
+  if (pid) return ;
+  sync() ;
+  _exit(0) ;
+}
+
 static int nuke (struct options *o)
 {
   s4_ms const start = s4_now() ;
   s4_victims victims = S4_VICTIMS_ZERO ;
   size_t asked = 0, killed = 0 ;
-  enum outcome_e outcome = end_all(o, &victims, o->sig, o->termgrace, &asked) ;
+  enum outcome_e outcome ;
+  begin_sync() ;
+  outcome = end_all(o, &victims, o->sig, o->termgrace, &asked) ;
   if (outcome == SURVIVORS) s4_victims_name(&victims, "killing ") ;
   if (outcome != NOBODY_LEFT) outcome = end_all(o, &victims, SIGKILL, o->killgrace, &killed) ;
   if (outcome == SURVIVORS) s4_victims_name(&victims, "can't be killed: ") ;

@@ -1,6 +1,6 @@
 /* ISC license. */
 
-/* stage4-settle: runs a block again and again, as long as it leaves fewer mounts, swaps or block devices. */
+/* stage4-settle: runs a block again and again, as long as it leaves fewer mounts, swaps or block devices, but some. */
 
 #include <errno.h>
 
@@ -28,6 +28,11 @@ static int has_shrunk (s4_leftovers const *before, s4_leftovers const *after)
    || after->swaps < before->swaps || after->devices < before->devices ;
 }
 
+static int is_all_gone (s4_leftovers const *l)
+{
+  return !l->others && !l->writable && !l->swaps && !l->devices ;
+}
+
 static int settle (char const *const *block)
 {
   s4_leftovers before, after ;
@@ -42,7 +47,7 @@ static int settle (char const *const *block)
       " -> ", S4_NUM(after.swaps),
       ", block devices ", S4_NUM(before.devices), " -> ", S4_NUM(after.devices)) ;
   }
-  while (ended && has_shrunk(&before, &after)) ;
+  while (ended && has_shrunk(&before, &after) && !is_all_gone(&after)) ;
   return code ;
 }
 

@@ -42,6 +42,16 @@ ok "missing: the machine is off all the same" console_has "$console" 'reboot: Po
 clean missing
 
 boot <<'END'
+exec stage4-begin -A reboot -t 30s -R /run/stage4 stage4-nuke stage4-pivot \
+  stage4-settle ' stage4-umountall' ' -T' ' tmpfs' ' stage4-swapoff' ' stage4-umountall' '' \
+  stage4-hook ' mark' ' full' '' stage4-freeze -x stage4-hpr
+END
+ok "typo: it is said" console_has "$console" 'stage4-freeze: fatal: usage: '
+ok "typo: pid 1 got as far as it could" test "$(image_marker "$work/disk.img")" = full
+ok "typo: last resort" console_has "$console" "the chain can't go on: last resort, then reboot"
+reset_and_clean typo
+
+boot <<'END'
 sleep 1000 &
 stage4-begin -A reboot -R /run/stage4 stage4-nuke stage4-pivot stage4-umountall -t 1x stage4-hpr
 echo "=== typing error: $?"
