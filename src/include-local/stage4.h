@@ -208,6 +208,9 @@ extern void s4_step_next (char const *const *next, int code) gccattr_noreturn ;
  /* The step makes no sense in this chain, even though its options are fine: says why, then s4_step_giveup(100). */
 extern void s4_step_refuse (char const *why) gccattr_noreturn ;
 
+ /* no memory for the command line: s4_step_giveup(111) */
+extern void s4_step_nomem (void) gccattr_noreturn ;
+
  /* Can't go on. The pid that walks the chain goes to the last resort, another one exits with code. */
 extern void s4_step_giveup (int code) gccattr_noreturn ;
 

@@ -121,10 +121,12 @@ static void save_what_can_be_saved (void)
   s4_storage st ;
   s4_superblocks sb ;
   if (!s4_sync(RESORT_TIMEOUT)) s4_warn("sync: not finished in time") ;
-  if (!look(&ms, &st) || !s4_superblocks_find(&sb, &st, 0, 0)) return ;
-  if (!s4_readonly_these(&st, &sb, RESORT_TIMEOUT)) return ;
-  if (!look(&ms, &st) || !s4_freezable_find(&sb, &st)) return ;
-  s4_freeze_these(&st, &sb, RESORT_TIMEOUT) ;
+  if (!look(&ms, &st) || !s4_superblocks_find(&sb, &st, 0, 0)) s4_warnsys("unable to see what is mounted") ;
+  else if (s4_readonly_these(&st, &sb, RESORT_TIMEOUT))
+  {
+    if (!look(&ms, &st) || !s4_freezable_find(&sb, &st)) s4_warnsys("unable to see what is still writable") ;
+    else s4_freeze_these(&st, &sb, RESORT_TIMEOUT) ;
+  }
 }
 
 void s4_lastresort (int code)

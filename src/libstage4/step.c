@@ -87,6 +87,12 @@ void s4_step_refuse (char const *why)
   s4_step_giveup(S4_USAGE) ;
 }
 
+void s4_step_nomem (void)
+{
+  s4_fatal("out of memory") ;
+  s4_step_giveup(S4_NOTSTARTED) ;
+}
+
 char const *s4_step_path (char const *what, char const *arg)
 {
   size_t len = strlen(arg) ;

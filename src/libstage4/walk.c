@@ -88,7 +88,11 @@ int s4_walk (char const *const *argv, s4_ms timeout)
   {
     char fmt[PID_FMT] ;
     fmt[pid_fmt(fmt, getpid())] = 0 ;
-    if (!s4_setenv("STAGE4_WALK", fmt)) _exit(S4_NOTSTARTED) ;
+    if (!s4_setenv("STAGE4_WALK", fmt))
+    {
+      s4_fatal("out of memory") ;
+      _exit(S4_NOTSTARTED) ;
+    }
     s4_walk_on(argv) ;
   }
   if (!s4_wait(pid, s4_now() + timeout, &wstat))

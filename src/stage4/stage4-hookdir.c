@@ -173,7 +173,7 @@ int main (int argc, char const **argv, char const *const *envp)
       {
         case 'd' :
           if (!*l.arg) s4_step_badarg("path", l.arg) ;
-          if (!genalloc_append(char const *, &dirs, &l.arg)) s4_step_giveup(S4_NOTSTARTED) ;
+          if (!genalloc_append(char const *, &dirs, &l.arg)) s4_step_nomem() ;
           break ;
         case 't' : timeout = s4_step_time(l.arg, 0) ; break ;
         case 'k' : killgrace = s4_step_time(l.arg, 1) ; break ;

@@ -172,7 +172,11 @@ static int show_plan (struct options *o)
   s4_victims victims = S4_VICTIMS_ZERO ;
   pid_t const *omit = genalloc_s(pid_t, &o->omit) ;
   s4_victim const *v ;
-  if (!find_victims(o, &victims, 0)) return S4_NOTSTARTED ;
+  if (!find_victims(o, &victims, 0))
+  {
+    s4_fatalsys("unable to see who is there") ;
+    return S4_NOTSTARTED ;
+  }
   s4_planline("spare 1: pid 1") ;
   for (size_t i = 0 ; i < genalloc_len(pid_t, &o->omit) ; i++)
     s4_planline("spare ", S4_NUM(omit[i]), ": an ancestor of this process, or asked for") ;

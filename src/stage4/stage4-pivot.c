@@ -202,7 +202,7 @@ static char const *oldroot_name (char const *arg)
 
 static void add_move (struct pivot *p, char const *path)
 {
-  if (!genalloc_append(char const *, &p->moves, &path)) s4_step_giveup(S4_NOTSTARTED) ;
+  if (!genalloc_append(char const *, &p->moves, &path)) s4_step_nomem() ;
 }
 
 int main (int argc, char const **argv, char const *const *envp)

@@ -239,7 +239,11 @@ static void show_stay (s4_unmount const *u, struct paths const *p, unsigned int 
 static int show_plan (s4_unmount *u, struct paths const *p)
 {
   resolve(u, p) ;
-  if (!s4_unmount_plan(u)) return S4_NOTSTARTED ;
+  if (!s4_unmount_plan(u))
+  {
+    s4_fatalsys("unable to read /proc/self/mountinfo") ;
+    return S4_NOTSTARTED ;
+  }
   for (unsigned int t = 0 ; t < u->plan.n ; t++)
   {
     s4_mount const *m = u->ms.m + u->plan.order[t] ;
@@ -251,7 +255,7 @@ static int show_plan (s4_unmount *u, struct paths const *p)
 
 static void keep (struct paths *p, char const *path)
 {
-  if (path && !genalloc_append(char const *, &p->keep, &path)) s4_step_giveup(S4_NOTSTARTED) ;
+  if (path && !genalloc_append(char const *, &p->keep, &path)) s4_step_nomem() ;
 }
 
 int main (int argc, char const **argv, char const *const *envp)
