@@ -251,7 +251,8 @@ extern pid_t s4_fork_worker (int keep, int oom) ;
 
  /*
    Like fork(2), to execute a foreign program: in a session of its own, with default signals, none of them
-   blocked, OOM score 0, and 1024 open files at most, which it may raise.
+   blocked, OOM score 0, and 1024 open files at most, which it may raise; stdout and stderr that nobody reads are
+   replaced as by s4_give_up_fd().
  */
 extern pid_t s4_fork_program (int keep) ;
 

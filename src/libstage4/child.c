@@ -137,6 +137,17 @@ pid_t s4_fork_worker (int keep, int oom)
   return 0 ;
 }
 
+ /* Whoever prints to a pipe that nobody reads ends by SIGPIPE; and readers are killed as all others. */
+
+static void replace_dead_outputs (void)
+{
+  for (int fd = 1 ; fd <= 2 ; fd++)
+  {
+    struct pollfd x = { .fd = fd, .events = 0 } ;
+    if (poll(&x, 1, 0) == 1 && x.revents & (POLLERR | POLLHUP)) s4_give_up_fd(fd) ;
+  }
+}
+
 pid_t s4_fork_program (int keep)
 {
   struct rlimit rl ;
@@ -146,6 +157,7 @@ pid_t s4_fork_program (int keep)
   for (int sig = 1 ; sig < NSIG ; sig++) signal(sig, SIG_DFL) ;
   sig_blocknone() ;
   close_others(keep) ;
+  replace_dead_outputs() ;
   s4_proc_write("self/oom_score_adj", "0") ;
   if (!getrlimit(RLIMIT_NOFILE, &rl) && rl.rlim_cur > PROGRAM_FILES)
   {

@@ -240,6 +240,18 @@ is "they are alive" "$(alive $(cat /pids) | wc -l)" 12
 end
 END
 
+box "a stdout that nobody reads any more" <<'END'
+mkfifo /pipe
+exec 3<>/pipe 4>/pipe 3<&-
+for fd in 1 2 ; do
+  eval 'stage4-hook " sh" " -c" " echo lost >&'$fd' ; echo alive >>/alive" "" '$fd'>&4'
+  is "fd $fd: ?" $? 0
+done
+is "printing was not their end" "$(cat /alive)" "alive
+alive"
+end
+END
+
 both "a daemon" <<'END'
 # of a hook that is done nobody is ended
 echo 'helper victim -l /log >/daemon ; sleep 1000 & echo $! >>/daemon ; usleep 50000' >/hook
