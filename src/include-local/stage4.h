@@ -403,6 +403,8 @@ extern int s4_victims_wait (s4_victims const *, s4_ms until, s4_ms *next_report)
 
  /* fields.c: lines of fields with a space between them; pure */
 
+ /* cuts the next line off; null after the last one. *pos is 0 at first; beyond its len the text must end with 0 */
+extern char *s4_next_line (stralloc *text, size_t *pos) ;
  /* decodes \ooo in place, once; returns the new length */
 extern size_t s4_unoctal (char *, size_t) ;
  /* cuts the next field off, which may be empty; null at the end of the line */

@@ -4,7 +4,20 @@
 
 #include <string.h>
 
+#include <skalibs/stralloc.h>
+
 #include "stage4.h"
+
+char *s4_next_line (stralloc *text, size_t *pos)
+{
+  char *line = text->s + *pos ;
+  char *end ;
+  if (*pos >= text->len) return 0 ;
+  end = memchr(line, '\n', text->len - *pos) ;
+  *pos = end ? (size_t)(end - text->s) + 1 : text->len ;
+  if (end) *end = 0 ;
+  return line ;
+}
 
 size_t s4_unoctal (char *s, size_t len)
 {

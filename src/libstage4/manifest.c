@@ -69,19 +69,15 @@ static int parse_line (char *line, s4_entry *e)
 int s4_manifest_parse (stralloc *text, genalloc *entries)
 {
   size_t pos = 0 ;
+  char *line ;
   entries->len = 0 ;
   if (!stralloc_0(text)) return 0 ;
   text->len-- ;
-  if (memchr(text->s, 0, text->len)) return (errno = EINVAL, 0) ;
-  while (pos < text->len)
+  if (memchr(text->s, 0, text->len) || !text->len || text->s[text->len-1] != '\n') return (errno = EINVAL, 0) ;
+  while ((line = s4_next_line(text, &pos)))
   {
-    char *line = text->s + pos ;
-    char *end = memchr(line, '\n', text->len - pos) ;
     uint64_t n ;
     s4_entry e ;
-    if (!end) break ;
-    *end = 0 ;
-    pos = (size_t)(end - text->s) + 1 ;
     if (!strncmp(line, "end ", 4))
       return uint640_scan(line + 4, &n) && n == genalloc_len(s4_entry, entries)
        && pos == text->len ? 1 : (errno = EINVAL, 0) ;

@@ -50,16 +50,13 @@ static int parse_line (char *line, s4_mount *m)
 int s4_mountinfo_parse (stralloc *text, genalloc *mounts)
 {
   size_t pos = 0 ;
+  char *line ;
   mounts->len = 0 ;
   if (!stralloc_0(text)) return 0 ;
   text->len-- ;
-  while (pos < text->len)
+  while ((line = s4_next_line(text, &pos)))
   {
-    char *line = text->s + pos ;
-    char *end = memchr(line, '\n', text->len - pos) ;
     s4_mount m ;
-    pos = end ? (size_t)(end - text->s) + 1 : text->len ;
-    if (end) *end = 0 ;
     if (parse_line(line, &m) && !genalloc_append(s4_mount, mounts, &m)) return 0 ;
   }
   return 1 ;

@@ -32,18 +32,15 @@ static int parse_line (char *line, s4_swap *sw)
 int s4_swaps_parse (stralloc *text, genalloc *swaps)
 {
   size_t pos = 0 ;
+  char *line ;
   swaps->len = 0 ;
   if (!stralloc_0(text)) return 0 ;
   text->len-- ;
-  while (pos < text->len)
+  s4_next_line(text, &pos) ;   /* the heading */
+  while ((line = s4_next_line(text, &pos)))
   {
-    char *line = text->s + pos ;
-    char *end = memchr(line, '\n', text->len - pos) ;
     s4_swap sw ;
-    if (end) *end = 0 ;
-     /* the first line is a heading */
-    if (pos && parse_line(line, &sw) && !genalloc_append(s4_swap, swaps, &sw)) return 0 ;
-    pos = end ? (size_t)(end - text->s) + 1 : text->len ;
+    if (parse_line(line, &sw) && !genalloc_append(s4_swap, swaps, &sw)) return 0 ;
   }
   return 1 ;
 }
