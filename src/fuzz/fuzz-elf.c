@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput (uint8_t const *data, size_t size)
   {
     enum s4_exectype_e type ;
     memset(place, '~', sizeof place) ;
-    type = s4_exec_interpreter(head, size, place, max[i]) ;
+    type = s4_exec_type(head, size, place, max[i]) ;
     must(type <= S4_LIBRARY) ;
     for (unsigned int k = 0 ; k < GUARD ; k++) must(place[max[i] + k] == '~') ;
     if (type == S4_SCRIPT || type == S4_DYNAMIC) must(memchr(place, 0, max[i])) ;

@@ -99,13 +99,13 @@ static void plan (s4_mounts const *ms, uint32_t state)
   unsigned int hung[2], nhung = 0 ;
   s4_mountplan p ;
   s4_tree t ;
-  s4_wish w ;
+  s4_policy w ;
   char const *wanted = types[fuzz_number(&state, 6)] ;
   for (unsigned int n = fuzz_number(&state, 4) ; nkeep < n ; nkeep++) keep[nkeep] = ms->n ? ms->m[fuzz_number(&state, ms->n)].id : 1 ;
   for (unsigned int n = ms->n ? fuzz_number(&state, 5) : 0 ; nedges < n ; nedges++)
     edges[nedges] = (s4_edge){ .first = fuzz_number(&state, ms->n), .then = fuzz_number(&state, ms->n), .kind = fuzz_number(&state, 3) } ;
   for (unsigned int n = ms->n ? fuzz_number(&state, 3) : 0 ; nhung < n ; nhung++) hung[nhung] = ms->m[fuzz_number(&state, ms->n)].id ;
-  w = (s4_wish){ .keep = keep, .nkeep = nkeep, .hung = hung, .nhung = nhung, .types = wanted, .edges = edges, .nedges = nedges } ;
+  w = (s4_policy){ .keep = keep, .nkeep = nkeep, .hung = hung, .nhung = nhung, .types = wanted, .edges = edges, .nedges = nedges } ;
   must(s4_tree_make(&t, ms) && s4_mountplan_make(&p, &t, &w)) ;
   check_plan(&p, ms, keep, nkeep) ;
   s4_mountplan_free(&p) ;
@@ -153,7 +153,7 @@ static void store (s4_mounts const *ms, uint32_t state)
   s4_storage st ;
   s4_superblocks b ;
   s4_mountplan p ;
-  s4_wish w = { .keep = 0 } ;
+  s4_policy w = { .keep = 0 } ;
   unsigned int keep = ms->n ? ms->m[fuzz_number(&state, ms->n)].id : 0 ;
   must(s4_storage_make(&st, ms) && s4_overlay_edges(&st, fuzz_number(&state, 2) ? "/oldroot" : 0)) ;
   must(st.nsb <= ms->n) ;

@@ -11,7 +11,8 @@
   plans (what to keep, in which order to unmount), then thin wrappers of system calls.
 
   Conventions. Functions that can fail return 1 or 0 with errno, or an fd or pid or -1 with errno; those
-  that run in a worker return 0 or an errno. Nothing here ends the process, except where it says noreturn.
+  that run in a worker return 0 or an errno. An index that isn't there is -1 or S4_NONE. Nothing here ends the
+  process, except where it says noreturn.
   A program frees nothing at its end: it is about to become another one.
 */
 
@@ -120,6 +121,9 @@ extern void s4_replace_fd (int new, int fd) ;    /* dup2(new, fd); new stays ope
 extern void s4_give_up_fd (int fd) ;             /* it becomes the kernel log, or /dev/null */
  /* closes all but 0-2 and keep (-1: none), and replaces what hangs of 0-2; before any child is started */
 extern void s4_shed_fds (int keep) ;
+ /* old: where the old root is. 0-2 that point into it are reopened, others closed */
+extern void s4_release_fds (char const *old) ;
+extern int s4_open_output (char const *file) ;   /* a terminal that is gone doesn't hold it up; an fd, or -1 */
 
 
  /* chain.c: what this process knows of the chain it is a step of (doc/index.html, Environment) */
@@ -234,9 +238,9 @@ extern s4_main_func *(*s4_multicall) (char const *name) ;
 
  /* 1 and the path of the file that executing word would find, in the next program's $PATH; 0 with errno */
 extern int s4_find_program (char const *word, stralloc *path) ;
- /* pure: $PATH for "before": what of it begins with / below root, then path as it is */
+ /* pure: $PATH before the pivot: each absolute directory below root, then path as it is */
 extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;
- /* pure: $PATH for "after": what was below root; path if that is nothing */
+ /* pure: $PATH after it: the directories that were below root, as they are named there; path if there are none */
 extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;
 
 
@@ -259,7 +263,7 @@ extern pid_t s4_fork_program (int keep) ;
  /* Like fork(2), to execute steps of the chain under another pid: they keep all that stage4-begin has set. */
 extern pid_t s4_fork_step (int keep) ;
 
- /* all but 0-2, a, b (-1: none), and the procfs of s4_proc() */
+ /* closes every fd but 0-2, a, b (-1: none), and that of s4_proc() */
 extern void s4_close_all_but (int a, int b) ;
 #define S4_TICK 10   /* ms: how often one looks where the kernel tells nobody */
  /* -1 where there are none: callers then look every S4_TICK */
@@ -268,7 +272,7 @@ extern int s4_pidfd (pid_t) ;
 extern int s4_pidfd_kill (int pidfd, pid_t, int sig) ;
  /* poll(2) until then; feeds the watchdog, reaps for pid 1 */
 extern int s4_poll (struct pollfd *, unsigned int n, s4_ms until) ;
-extern int s4_wait (pid_t, s4_ms until, int *wstat) ;       /* 1 it has ended, 0 the time is up */
+extern int s4_wait (pid_t, s4_ms until, int *wstat) ;       /* 1 it has ended; 0 the time is up, or it is no child */
 extern void s4_reap (void) ;                                /* whatever has ended, without waiting */
 extern void s4_watchdog_feed (void) ;
 
@@ -295,7 +299,8 @@ struct s4_job_s
   unsigned int n ;
   s4_ms timeout ;   /* for one task, counted from its last progress; thirty times that in all */
   int oom ;         /* OOM score of the workers; 0: ours */
-  int (*run) (unsigned int i, void *data) ;                               /* in a worker: does task i; 0 or errno */
+   /* in a worker: does task i. 0 or errno; or a number that only the caller has to understand */
+  int (*run) (unsigned int i, void *data) ;
   int (*ready) (unsigned int i, s4_task const *tasks, void *data) ;      /* may task i begin? null: always */
   uint64_t (*progress) (unsigned int i, void *data) ;                    /* changes while task i moves; null: never */
    /* every S4_SLOW that task i takes; null: nothing */
@@ -343,7 +348,7 @@ struct s4_process_s
 extern int s4_proc (void) ;
 #define S4_PROCNAME 64
  /* the name of a process's file in it: rest is "/stat" or the like, and short; into buf[S4_PROCNAME], returns buf */
-extern char const *s4_proc_name (char *buf, pid_t pid, char const *rest) ;
+extern char *s4_proc_name (char *buf, pid_t pid, char const *rest) ;
  /* the same for an open file of this process: "self/fd/N" or "self/fdinfo/N" */
 extern char const *s4_proc_fdname (char *buf, char const *dir, int fd) ;
  /* a file of it, whole; replaces what was there; 0-terminated beyond len */
@@ -355,6 +360,8 @@ extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
 extern int s4_process_read (pid_t, s4_process *) ;   /* 0: it is gone, or can't be seen */
  /* appends pid_t: the children of its first thread; 0: the kernel has no list of them (CONFIG_PROC_CHILDREN) */
 extern int s4_proc_children (pid_t, genalloc *pids) ;
+ /* f for each open file of this process but s4_proc(); 1, or 0 if f said so, which ends it; -1 */
+extern int s4_proc_fds (int (*f) (int fd, void *), void *data) ;
  /* f for each pid, but for most kernel threads; 1, or 0 if f said so, which ends it; -1 */
 extern int s4_processes (int (*f) (pid_t, void *), void *data) ;
  /* 1 outside of the initial pid namespace */
@@ -540,7 +547,8 @@ extern int s4_overlay_edges (s4_storage *, char const *oldroot) ;
 extern void s4_storage_spread (s4_storage const *, unsigned char *marks) ;
  /* changes while the file system of that mount moves; 0 if it has no disk */
 extern uint64_t s4_storage_progress (s4_storage const *, unsigned int mount) ;
-extern uint64_t s4_pages_written (void) ;
+extern uint64_t s4_pages_written (void) ;   /* of the whole machine */
+extern uint64_t s4_dirty_kib (void) ;        /* what is still to be written, on its way included */
 
 enum s4_layer_e { S4_LAYER_LOWER, S4_LAYER_UPPER, S4_LAYER_WORK } ;
 typedef int s4_layer_func (char const *path, enum s4_layer_e, void *data) ;
@@ -586,8 +594,8 @@ enum s4_verdict_e
   S4_HIDDEN        /* something that stays lies over it */
 } ;
 
-typedef struct s4_wish_s s4_wish ;
-struct s4_wish_s
+typedef struct s4_policy_s s4_policy ;
+struct s4_policy_s
 {
   unsigned int const *keep ;   /* mount ids: what must stay, with what it is reached through */
   unsigned int const *hung ;   /* mount ids: what is left alone */
@@ -608,7 +616,7 @@ struct s4_mountplan_s
   unsigned int *needs_at ;
 } ;
 
-extern int s4_mountplan_make (s4_mountplan *, s4_tree const *, s4_wish const *) ;      /* 0: no memory */
+extern int s4_mountplan_make (s4_mountplan *, s4_tree const *, s4_policy const *) ;      /* 0: no memory */
 extern void s4_mountplan_free (s4_mountplan *) ;
 
 
@@ -619,6 +627,7 @@ struct s4_kept_s
 {
   unsigned int id ;      /* mount id */
   unsigned int path ;    /* index of the path that leads through it */
+  int below ;            /* the walk has not got there, and by its name the path leads on */
 } ;
  /* adds s4_kept for all that each path leads through; 0 with errno: not for all of them */
 extern int s4_keep_resolve (char const *const *paths, unsigned int n, genalloc *kept) ;
@@ -637,7 +646,7 @@ struct s4_stuck_s         /* a mount that did not go */
   int told ;                  /* the errno that was reported */
   s4_ms since ;               /* when it was found busy, or something else went last */
   unsigned int pass ;         /* the last one that found it busy */
-  unsigned int hung : 1 ;     /* given up, and not tried again */
+  unsigned int hung : 1 ;     /* given up, and not tried again but by force */
   unsigned int looked : 1 ;   /* for who holds it */
   unsigned int held : 1 ;     /* by a process */
 } ;
@@ -678,7 +687,7 @@ extern int s4_unmount_plan (s4_unmount *) ;    /* reads the table, plans; 0 with
  /* passes until nothing more goes; 0 with errno: could not go on */
 extern int s4_unmount_all (s4_unmount *) ;
 
- /* there is something in the plan that was not tried, and waits for nothing */
+ /* 1 if something in the plan could go at once, and has not been tried */
 extern int s4_unmount_has_new (s4_unmount const *) ;
 
  /* stuck.c */
@@ -714,17 +723,26 @@ typedef int s4_walk_func (int fd, char const *path, struct stat const *, void *d
 extern int s4_path_walk (char const *path, s4_walk_func *f, void *data) ;
 extern int s4_mount_id (int fd) ;                       /* what an open file, O_PATH too, was opened through; -1 */
  /* of a file of /proc/PID/fdinfo; -1 */
-extern int s4_mount_of_fdinfo (char const *name) ;
+extern int s4_mount_id_of_fdinfo (char const *name) ;
 
 
  /* paths.c */
 
- /* newly allocated; without memory "", which no call takes for a file */
-extern char const *s4_concat (char const *a, char const *b) ;
+ /* appends n words (null: none), and a 0 beyond its len; 0: no memory */
+extern int s4_cat_words (stralloc *, char const *const *s, size_t n) ;
+#define s4_cat(sa, ...) s4_cat_words((sa), S4_STRINGS(__VA_ARGS__))
+ /* the same, newly allocated; without memory "", which no call takes for a file */
+extern char const *s4_concat_words (char const *const *s, size_t n) ;
+#define s4_concat(...) s4_concat_words(S4_STRINGS(__VA_ARGS__))
  /* by their names; dir lies below itself; pure */
 extern int s4_lies_below (char const *path, char const *dir) gccattr_pure ;
  /* a directory with its parents; one that is there is fine, and not looked at */
 extern int s4_make_path (char const *path) ;
+ /*
+   f for each name in the directory of that fd, which is closed, but for those that begin with a dot, until it returns
+   0. 1: for all of them; 0: f said so; -1: could not read it, or the fd is -1.
+ */
+extern int s4_dir_each (int fd, int (*f) (char const *name, void *data), void *data) ;
 
 
  /* fit.c: what begin does to its process, besides s4_shed_fds(); what is impossible is a warning */
@@ -751,8 +769,6 @@ extern int s4_leave_rootfs (s4_mounts const *, unsigned int root, unsigned int n
    worker; mounts a fresh one where there was none.
  */
 extern void s4_bring (genalloc const *kept, char const *const *paths, unsigned int n) ;
- /* old: where the old root is. 0-2 that point into it are reopened, others closed */
-extern void s4_release_fds (char const *old) ;
 
 
  /* blockdev.c: sysfs */
@@ -769,7 +785,7 @@ extern int s4_loop_used (char const *name) ;
 extern int s4_sys_read (char const *path, stralloc *) ;
  /* the path of a block device's file there, 0-terminated beyond len; file: "" or with a slash before it */
 extern int s4_sys_device (stralloc *, unsigned int major, unsigned int minor, char const *file) ;
- /* f for each name in a directory, as long as it returns 1; its last answer, 1 if there is none */
+ /* s4_dir_each() there; 1 also if there is no such directory */
 extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data) ;
 
 
@@ -779,7 +795,6 @@ typedef struct s4_leftovers_s s4_leftovers ;
 struct s4_leftovers_s
 {
   unsigned int mounts ;
-  unsigned int others ;     /* of them: all but one each on /, /dev, /proc, /sys, /run */
   unsigned int writable ;   /* superblocks that can lose data */
   unsigned int swaps ;
   unsigned int devices ;    /* dm, md, loop in use */
@@ -931,14 +946,21 @@ extern int s4_ramfill_finish (s4_ramfill *) ;
    programs. Pure.
  */
 enum s4_exectype_e { S4_NOT_EXECUTABLE, S4_SCRIPT, S4_DYNAMIC, S4_STATIC, S4_LIBRARY } ;
-extern enum s4_exectype_e s4_exec_interpreter (char const *head, size_t len, char *interp, size_t max) ;
+extern enum s4_exectype_e s4_exec_type (char const *head, size_t len, char *interp, size_t max) ;
 
- /*
-   Looks at a ramfs in a child. 1: it is safe and whole, and prog (null: nothing) can be executed in it with the
-   $PATH that will hold there; 0: it isn't, and why (0-terminated) says why. stale (null: don't look): how many
-   files' sources have changed since, or S4_NOBODY_KNOWS if these could not be looked at in time.
- */
 #define S4_NOBODY_KNOWS ((unsigned int)-1)
-extern int s4_ramfs_check (char const *dir, char const *prog, s4_ms timeout, stralloc *why, unsigned int *stale) ;
+
+typedef struct s4_ramfs_s s4_ramfs ;
+struct s4_ramfs_s
+{
+  char const *why ;      /* it can't be used */
+  char const *path ;     /* the real one: no symbolic links, no // */
+  unsigned int stale ;   /* files whose sources have changed since; S4_NOBODY_KNOWS: not seen in time */
+} ;
+ /*
+   Looks at the ramfs in dir, in a child. 1: it is safe and whole, and prog (null: nothing) can be executed in it with
+   the $PATH that will hold there; path, and stale if asked for, are set. 0: it isn't, why is set.
+ */
+extern int s4_ramfs_check (s4_ramfs *, char const *dir, char const *prog, s4_ms timeout, int look_for_stale) ;
 
 #endif

@@ -17,14 +17,10 @@ int s4_unmount_given_up (s4_unmount *u, unsigned int i, pid_t worker)
   s4_mount const *m = u->ms.m + i ;
   s4_stuck *x = s4_stuck_note(u, m->id) ;
   s4_adrift a = { .id = m->id, .worker = worker } ;
-  stralloc sa = STRALLOC_ZERO ;
   if (!x) return 0 ;
   x->hung = 1 ;
   if (!u->st.lossy[i]) return 1 ;
-  if (!stralloc_cats(&sa, m->dir) || !stralloc_cats(&sa, " (") || !stralloc_cats(&sa, m->type)
-   || !stralloc_cats(&sa, " on ") || !stralloc_cats(&sa, m->source) || !stralloc_cats(&sa, ")") || !stralloc_0(&sa))
-    return 0 ;
-  a.what = sa.s ;
+  a.what = s4_concat(S4_MOUNT(m)) ;
   a.dirlen = strlen(m->dir) ;
   return genalloc_append(s4_adrift, &u->adrift, &a) ;
 }
@@ -42,8 +38,8 @@ void s4_unmount_see_adrift (s4_unmount *u)
   size_t n = 0 ;
   for (size_t k = 0 ; k < genalloc_len(s4_adrift, &u->adrift) ; k++)
   {
-    s4_process p ;
-    int alive = s4_process_read(a[k].worker, &p) && !p.dead ;
+    int wstat ;
+    int alive = !s4_wait(a[k].worker, 0, &wstat) ;
     ours += (unsigned int)alive ;
     if (is_in_table(u, a + k)) continue ;   /* named as any other */
     if (alive) a[n++] = a[k] ;

@@ -4,8 +4,8 @@
 
 #include <skalibs/nonposix.h>
 
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,8 +31,7 @@ int s4_sys_read (char const *path, stralloc *sa)
 int s4_sys_device (stralloc *sa, unsigned int major, unsigned int minor, char const *file)
 {
   sa->len = 0 ;
-  return stralloc_cats(sa, "/sys/dev/block/") && stralloc_cats(sa, S4_NUM(major)) && stralloc_cats(sa, ":")
-   && stralloc_cats(sa, S4_NUM(minor)) && stralloc_cats(sa, file) && stralloc_0(sa) && (sa->len--, 1) ;
+  return s4_cat(sa, "/sys/dev/block/", S4_NUM(major), ":", S4_NUM(minor), file) ;
 }
 
  /* btrfs and its like have device numbers of their own: then by the name of the source. */
@@ -41,8 +40,7 @@ static int device_of (stralloc *sa, unsigned int major, unsigned int minor, char
 {
   if (major) return s4_sys_device(sa, major, minor, file) ;
   sa->len = 0 ;
-  return !strncmp(source, "/dev/", 5) && stralloc_cats(sa, "/sys/class/block/")
-   && stralloc_cats(sa, strrchr(source, '/') + 1) && stralloc_cats(sa, file) && stralloc_0(sa) && (sa->len--, 1) ;
+  return !strncmp(source, "/dev/", 5) && s4_cat(sa, "/sys/class/block/", strrchr(source, '/') + 1, file) ;
 }
 
  /* Only what has been done counts; the fields about waiting grow while a dead device does nothing. */
@@ -82,13 +80,8 @@ int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name)
 
 int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data)
 {
-  DIR *d = opendir(dir) ;
-  struct dirent *e ;
-  int ok = 1 ;
-  if (!d) return 1 ;
-  while (ok && (e = readdir(d))) if (e->d_name[0] != '.') ok = f(e->d_name, data) ;
-  closedir(d) ;
-  return ok ;
+  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  return fd == -1 ? 1 : s4_dir_each(fd, f, data) ;
 }
 
 int s4_loop_used (char const *name)

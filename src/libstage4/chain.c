@@ -61,17 +61,21 @@ char const *const *s4_nextenv (void)
   return genalloc_s(char const *, &g) ;
 }
 
-char const *s4_nextpath (void)
+static char const *path_of (char const *const *env)
 {
-  char const *const *env = s4_nextenv() ;
   char const *path = env ? env_get2(env, "PATH") : 0 ;
   return path ? path : SKALIBS_DEFAULTPATH ;
+}
+
+char const *s4_nextpath (void)
+{
+  return path_of(s4_nextenv()) ;
 }
 
 void s4_exec (char const *const *argv)
 {
   char const *const *env = s4_nextenv() ;
-  if (env) execvep(argv[0], argv, env, s4_nextpath()) ;
+  if (env) execvep(argv[0], argv, env, path_of(env)) ;
 }
 
 static int scan_number (char const *name, uint64_t *u)
@@ -89,7 +93,7 @@ void s4_chain_read (char const *const *envp, int finishing)
   s4.container = s4_in_container() ;
   if (scan_number("STAGE4_PID", &u) && u && u <= INT32_MAX && (!kill((pid_t)u, 0) || errno != ESRCH))
     s4.pid = (pid_t)u ;
-  if (scan_number("STAGE4_VERBOSITY", &u) && u <= 9) s4.verbosity = (unsigned int)u ;
+  if (scan_number("STAGE4_VERBOSITY", &u) && u <= 3) s4.verbosity = (unsigned int)u ;
   if (!s4.pid) return ;   /* what is left of a chain that is over means nothing */
   s = s4_getenv("STAGE4_ACTION") ;
   if (s) s4_action_scan(s, &s4.action) ;

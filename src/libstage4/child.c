@@ -8,7 +8,6 @@
 
 #include <skalibs/nonposix.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -77,18 +76,9 @@ static int close_gaps (int const *keep)
   }
 }
 
-static int close_listed (int const *keep)
+static int close_listed (int fd, void *keep)
 {
-  int listing = openat(s4_proc(), "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  DIR *dir = listing == -1 ? 0 : fdopendir(listing) ;
-  struct dirent *d ;
-  if (!dir) return 0 ;
-  while ((d = readdir(dir)))
-  {
-    unsigned int fd ;
-    if (uint0_scan(d->d_name, &fd) && (int)fd != listing && !is_kept((int)fd, keep)) close((int)fd) ;
-  }
-  closedir(dir) ;
+  if (!is_kept(fd, keep)) close(fd) ;
   return 1 ;
 }
 
@@ -99,8 +89,8 @@ static int close_listed (int const *keep)
 
 void s4_close_all_but (int a, int b)
 {
-  int const keep[KEPT] = { a, b, s4_proc() } ;
-  if (close_gaps(keep) || close_listed(keep)) return ;
+  int keep[KEPT] = { a, b, s4_proc() } ;
+  if (close_gaps(keep) || s4_proc_fds(&close_listed, keep) == 1) return ;
   for (int fd = 3 ; fd < FILES_MAX ; fd++) if (!is_kept(fd, keep)) close(fd) ;
 }
 
@@ -127,13 +117,16 @@ static void close_others (int keep)
 pid_t s4_fork_worker (int keep, int oom)
 {
   pid_t const parent = getpid() ;
-  pid_t pid = fork_known() ;
+  char const unmarked = s4.marker ? *s4.marker : 0 ;
+  pid_t pid ;
+  if (s4.marker) *s4.marker = '@' ;   /* before it is born, so that nobody ever sees it without */
+  pid = fork_known() ;
+  if (pid && s4.marker) *s4.marker = unmarked ;
   if (pid) return pid ;
   prctl(PR_SET_PDEATHSIG, SIGKILL) ;
   if (getppid() != parent) _exit(S4_NOTSTARTED) ;   /* it has ended before it could take us along */
   close_others(keep) ;
   if (oom) s4_proc_write("self/oom_score_adj", S4_NUM(oom)) ;
-  if (s4.marker) *s4.marker = '@' ;
   return 0 ;
 }
 

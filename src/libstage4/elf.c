@@ -68,7 +68,7 @@ static int read_segment (char const *head, size_t len, struct segments const *s,
   return 1 ;
 }
 
-enum s4_exectype_e s4_exec_interpreter (char const *head, size_t len, char *interp, size_t max)
+enum s4_exectype_e s4_exec_type (char const *head, size_t len, char *interp, size_t max)
 {
   struct segments s ;
   struct segment p ;

@@ -223,9 +223,17 @@ static uint64_t pages_written (unsigned int i, void *data)
   return s4_pages_written() ;
 }
 
+static void say_slow_sync (unsigned int i, s4_ms waited, void *data)
+{
+  (void)i ;
+  (void)data ;
+  s4_info("still syncing, ", S4_MS(waited), ", dirty in all: ", S4_NUM((int64_t)s4_dirty_kib()), " KiB") ;
+}
+
 int s4_sync (s4_ms timeout)
 {
-  s4_job const job = { .n = 1, .timeout = timeout, .run = &run_sync, .progress = &pages_written } ;
+  s4_job const job = { .n = 1, .timeout = timeout, .run = &run_sync, .progress = &pages_written,
+    .slow = &say_slow_sync } ;
   s4_task const *t = s4_work(&job) ;
   return t && s4_task_done(t) ;
 }

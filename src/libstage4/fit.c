@@ -95,10 +95,10 @@ static void leave_cgroup (char *line)
   if (!path || !strcmp(path, ":/")) return ;
   *path = 0 ;
   name += !strncmp(name + 1, "name=", 5) ? 6 : 1 ;
-  if (!stralloc_cats(&procs, "/sys/fs/cgroup/") || !stralloc_cats(&procs, name)
-   || !stralloc_cats(&procs, *name ? "/cgroup.procs" : "cgroup.procs") || !stralloc_0(&procs)) return ;
-  if (!openwritenclose_unsafe(procs.s, "0", 1) && *name == 0)
-    try(openwritenclose_unsafe("/sys/fs/cgroup/unified/cgroup.procs", "0", 1), "move to the root cgroup") ;
+  if (!s4_cat(&procs, "/sys/fs/cgroup/", name, *name ? "/cgroup.procs" : "cgroup.procs")) return ;
+  if (!openwritenclose_unsafe(procs.s, "0", 1)
+   && (*name || !openwritenclose_unsafe("/sys/fs/cgroup/unified/cgroup.procs", "0", 1)))
+    s4_warnsys("unable to move to the root cgroup", *name ? " of " : "", name) ;
   stralloc_free(&procs) ;
 }
 
@@ -113,7 +113,17 @@ static void leave_cgroups (void)
   }
 }
 
- /* Once a machine: not from a container. */
+ /*
+   The kernel's emergency sync writes data and starts commits of journals, as sync(2), but in a thread of the kernel's:
+   a process that hangs in sync(2) would keep busy what it was executed from, and all files that it has open.
+ */
+
+static int start_sync (void)
+{
+  return s4_proc_write("sysrq-trigger", "s") ;
+}
+
+ /* Machine-wide settings: never from a container. */
 
 static void prepare_kernel (void)
 {
@@ -121,15 +131,15 @@ static void prepare_kernel (void)
   try(s4_proc_write("sys/kernel/core_pattern", "/dev/null"), "turn core dumps off") ;
   try(!reboot(RB_ENABLE_CAD), "make Ctrl-Alt-Del a hard reboot") ;
   try(s4_proc_write("sys/kernel/panic", PANIC_SECONDS), "make a panic reboot") ;
+  if (!start_sync()) s4_verbose("no early sync: the kernel has no sysrq") ;
 }
 
  /* --- stdin, stdout, stderr --- */
 
 static int open_output (char const *file)
 {
-  int fd = open(file, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) ;
+  int fd = s4_open_output(file) ;
   if (fd == -1) return 0 ;
-  ndelay_off(fd) ;
   s4_replace_fd(fd, 1) ;
   s4_replace_fd(fd, 2) ;
   if (fd > 2) fd_close(fd) ;

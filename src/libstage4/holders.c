@@ -7,7 +7,6 @@
 
 #include <skalibs/nonposix.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -83,22 +82,21 @@ static void look_at_link (struct search *s, char const *link, enum s4_hold_e how
   fd_close(fd) ;
 }
 
+static int look_at_file (char const *fd, void *data)
+{
+  struct search *s = data ;
+  char name[S4_PROCNAME + 32] ;
+  if (strlen(fd) > 16) return 1 ;
+  strcat(s4_proc_name(name, s->p.pid, "/fdinfo/"), fd) ;
+  found_mount(s, s4_mount_id_of_fdinfo(name), S4_HOLDS_FILE) ;
+  return 1 ;
+}
+
 static void look_at_files (struct search *s)
 {
-  char name[S4_PROCNAME + 32] ;
-  int fd = openat(s4_proc(), s4_proc_name(name, s->p.pid, "/fdinfo"), O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  DIR *dir = fd == -1 ? 0 : fdopendir(fd) ;
-  size_t len = strlen(name) ;
-  struct dirent *d ;
-  if (!dir) return ;
-  while ((d = readdir(dir)))
-  {
-    if (d->d_name[0] == '.' || strlen(d->d_name) > 16) continue ;
-    name[len] = '/' ;
-    strcpy(name + len + 1, d->d_name) ;
-    found_mount(s, s4_mount_of_fdinfo(name), S4_HOLDS_FILE) ;
-  }
-  closedir(dir) ;
+  char name[S4_PROCNAME] ;
+  s4_dir_each(openat(s4_proc(), s4_proc_name(name, s->p.pid, "/fdinfo"), O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+    &look_at_file, s) ;
 }
 
  /* A mapping outlives its file descriptor and shows only the device: "start-end perms offset MAJOR:MINOR inode". */
@@ -197,10 +195,8 @@ int s4_holders_name (stralloc *sa, genalloc const *holders, unsigned int mount)
   for (size_t i = low ; i < genalloc_len(s4_holder, holders) && h[i].mount == mount ; i++)
   {
     if (++n > NAMED_MAX) continue ;
-    if ((sa->len && !stralloc_cats(sa, ", ")) || !stralloc_cats(sa, S4_NUM(h[i].pid)) || !stralloc_cats(sa, " ")
-     || !stralloc_cats(sa, h[i].comm) || !stralloc_cats(sa, how_name(h[i].how))) return -1 ;
+    if (!s4_cat(sa, sa->len ? ", " : "", S4_NUM(h[i].pid), " ", h[i].comm, how_name(h[i].how))) return -1 ;
   }
-  if (n > NAMED_MAX && (!stralloc_cats(sa, " and ") || !stralloc_cats(sa, S4_NUM(n - NAMED_MAX))
-   || !stralloc_cats(sa, " more"))) return -1 ;
+  if (n > NAMED_MAX && !s4_cat(sa, " and ", S4_NUM(n - NAMED_MAX), " more")) return -1 ;
   return stralloc_0(sa) ? (int)n : -1 ;
 }

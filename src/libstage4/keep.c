@@ -1,9 +1,14 @@
 /* ISC license. */
 
 /*
-  The mounts that must stay because a path leads through them. Resolved by walking, in a child, and told
-  by mount id: /dev may be a link into another mount, and more than one mount may have the same name.
+  The mounts that must stay because a path leads through them. Resolved by the table where that says it all, else
+  by walking, in a child; told by mount id: /dev may be a link into another mount, and more than one mount may have
+  the same name.
 */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <skalibs/genalloc.h>
 
@@ -15,9 +20,41 @@ struct resolve
 {
   int fd ;
   char const *const *paths ;
+  unsigned char *known ;  /* of each path: it needs no walk */
   unsigned int n ;
   unsigned int path ;     /* which one is being walked */
 } ;
+
+ /* --- by the table --- */
+
+ /* Nothing but / leads to a mount point that is one component below it: neither links nor other mounts. */
+
+static int keep_mount_point (s4_tree const *t, char const *path, unsigned int index, genalloc *kept)
+{
+  unsigned int root = s4_tree_holding(t, "/"), i = s4_tree_holding(t, path) ;
+  s4_kept k[2] = { { .path = index }, { .path = index } } ;
+  if (root == S4_NONE || i == S4_NONE || strcmp(t->ms->m[i].dir, path) || strrchr(path, '/') != path || !path[1])
+    return 0 ;
+  k[0].id = t->ms->m[root].id ;
+  k[1].id = t->ms->m[i].id ;
+  return genalloc_catb(s4_kept, kept, k, 2) ;
+}
+
+static void keep_mount_points (struct resolve *r, genalloc *kept)
+{
+  s4_mounts ms = S4_MOUNTS_ZERO ;
+  s4_tree t ;
+  if (!s4_mounts_load(&ms)) return ;
+  if (s4_tree_make(&t, &ms))
+  {
+    for (unsigned int k = 0 ; k < r->n ; k++)
+      r->known[k] = (unsigned char)keep_mount_point(&t, r->paths[k], k, kept) ;
+    s4_tree_free(&t) ;
+  }
+  s4_mounts_free(&ms) ;
+}
+
+ /* --- by a walk --- */
 
 static int tell_mount (int fd, char const *path, struct stat const *st, void *data)
 {
@@ -31,11 +68,17 @@ static int tell_mount (int fd, char const *path, struct stat const *st, void *da
 
  /* A path that isn't there, or only a part of it, keeps what was passed. */
 
+static int next_unknown (struct resolve *r)
+{
+  while (r->path < r->n && r->known[r->path]) r->path++ ;
+  return r->path < r->n ;
+}
+
 static int resolve_from (int fd, void *data)
 {
   struct resolve *r = data ;
   r->fd = fd ;
-  for (; r->path < r->n ; r->path++) s4_path_walk(r->paths[r->path], &tell_mount, r) ;
+  for (; next_unknown(r) ; r->path++) s4_path_walk(r->paths[r->path], &tell_mount, r) ;
   return 0 ;
 }
 
@@ -45,8 +88,11 @@ static void keep_by_name (char const *path, unsigned int index, genalloc *kept)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   int i = s4_mounts_load(&ms) ? s4_mounts_holding(&ms, path) : -1 ;
-  s4_kept k = { .id = i >= 0 ? ms.m[i].id : 0, .path = index } ;
-  if (i >= 0) genalloc_append(s4_kept, kept, &k) ;
+  if (i >= 0)
+  {
+    s4_kept const k = { .id = ms.m[i].id, .path = index, .below = !!strcmp(ms.m[i].dir, path) } ;
+    genalloc_append(s4_kept, kept, &k) ;
+  }
 }
 
  /*
@@ -56,23 +102,26 @@ static void keep_by_name (char const *path, unsigned int index, genalloc *kept)
 
 int s4_keep_resolve (char const *const *paths, unsigned int n, genalloc *kept)
 {
-  struct resolve r = { .paths = paths, .n = n } ;
+  struct resolve r = { .paths = paths, .known = calloc(n + 1, 1), .n = n } ;
   genalloc answer = GENALLOC_ZERO ;
-  int all = 1 ;
-  while (r.path < n)
+  int e = 0 ;
+  if (!r.known) return 0 ;
+  keep_mount_points(&r, kept) ;
+  while (next_unknown(&r))
   {
     int complete = s4_ask(&resolve_from, &r, LOOK_TIMEOUT, &answer) ;
     size_t told = genalloc_len(s4_kept, &answer) ;
     genalloc_setlen(s4_kept, &answer, told) ;   /* cut off in the middle of one */
     if (!genalloc_cat(s4_kept, kept, &answer)) return 0 ;
     if (complete) break ;
-    all = 0 ;
+    e = errno ;
     if (told) r.path = genalloc_s(s4_kept, &answer)[told-1].path ;
     keep_by_name(paths[r.path], r.path, kept) ;
     r.path++ ;
   }
   genalloc_free(s4_kept, &answer) ;
-  return all ;
+  free(r.known) ;
+  return e ? (errno = e, 0) : 1 ;
 }
 
 static int ends_path (genalloc const *kept, size_t i)
@@ -105,6 +154,6 @@ unsigned int s4_kept_mount_at (genalloc const *kept, unsigned int path)
 {
   s4_kept const *k = genalloc_s(s4_kept, kept) ;
   for (size_t i = genalloc_len(s4_kept, kept) ; i-- > 1 ; )
-    if (k[i].path == path) return k[i-1].path == path && k[i-1].id != k[i].id ? k[i].id : 0 ;
+    if (k[i].path == path) return k[i-1].path == path && k[i-1].id != k[i].id && !k[i].below ? k[i].id : 0 ;
   return 0 ;
 }

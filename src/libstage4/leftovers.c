@@ -84,18 +84,6 @@ void s4_unmounts_name (unsigned int n)
   s4_warn("left: ", S4_NUM(n), " unmounts of an earlier step, still under way") ;
 }
 
- /* One on each of the names that every step keeps. */
-
-static unsigned int basic_mounts (s4_mounts const *ms)
-{
-  static char const *const names[] = { "/", "/dev", "/proc", "/sys", "/run" } ;
-  unsigned int n = 0 ;
-  for (unsigned int k = 0 ; k < sizeof names / sizeof *names ; k++)
-    for (unsigned int i = 0 ; i < ms->n ; i++)
-      if (!strcmp(ms->m[i].dir, names[k])) { n++ ; break ; }
-  return n ;
-}
-
 int s4_leftovers_count (s4_leftovers *l)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
@@ -104,7 +92,6 @@ int s4_leftovers_count (s4_leftovers *l)
   *l = (s4_leftovers){ .devices = devices_count(), .swaps = swaps_count() } ;
   if (!s4_mounts_load(&ms)) return 0 ;
   l->mounts = ms.n ;
-  l->others = ms.n - basic_mounts(&ms) ;
   ok = s4_storage_find(&st, &ms) ;
   if (ok)
   {

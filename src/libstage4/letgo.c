@@ -8,7 +8,6 @@
 
 #include <skalibs/nonposix.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <skalibs/types.h>
+#include <skalibs/djbunix.h>
 
 #include "stage4.h"
 
@@ -63,7 +62,7 @@ static int ends_soon (pid_t pid)
 
  /* A child that hangs has got rid of one file; the next one goes on after it. */
 
-static void change_by_children (struct change *c)
+static int change_by_children (struct change *c)
 {
   static char stack[STACK_SIZE] __attribute__((aligned(16))) ;
   for (unsigned int i = 0 ; i < TRIES ; i++)
@@ -72,11 +71,12 @@ static void change_by_children (struct change *c)
     if (pid == -1)
     {
       change(c) ;
-      return ;
+      return 1 ;
     }
-    if (ends_soon(pid)) return ;
+    if (ends_soon(pid)) return 1 ;
     kill(pid, SIGKILL) ;
   }
+  return 0 ;
 }
 
 void s4_replace_fd (int new, int fd)
@@ -97,22 +97,10 @@ void s4_give_up_fd (int fd)
 
  /* --- what was inherited --- */
 
-static int inherited_files (int keep)
+static int may_close (int fd, void *data)
 {
-  int listing = openat(s4_proc(), "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  DIR *dir = listing == -1 ? 0 : fdopendir(listing) ;
-  struct dirent *d ;
-  int found = 0 ;
-  if (!dir) return 1 ;
-  while (!found && (d = readdir(dir)))
-  {
-    unsigned int fd ;
-    if (!uint0_scan(d->d_name, &fd) || fd < 3 || (int)fd == listing || (int)fd == keep || (int)fd == s4_proc())
-      continue ;
-    found = s4_fd_kind((int)fd) == S4_FD_FILE ;
-  }
-  closedir(dir) ;
-  return found ;
+  int const *keep = data ;
+  return fd < 3 || fd == *keep || s4_fd_kind(fd) != S4_FD_FILE ;
 }
 
  /* Does before its end what would happen in it: there its mark, and so who it is, could not be seen any more. */
@@ -133,10 +121,58 @@ void s4_shed_fds (int keep)
 {
   struct change c = { .fd = -1, .keep = keep } ;
   int files = 0 ;
-  if (inherited_files(keep)) change_by_children(&c) ;
-  else change(&c) ;
+  if (s4_proc_fds(&may_close, &keep) == 1) change(&c) ;
+  else if (!change_by_children(&c)) s4_warn("too many open files hang when they are closed, some stay open") ;
   for (int fd = 0 ; fd < 3 ; fd++) files |= s4_fd_kind(fd) == S4_FD_FILE ;
   if (!files || can_end()) return ;
   for (int fd = 0 ; fd < 3 ; fd++) if (s4_fd_kind(fd) == S4_FD_FILE) s4_give_up_fd(fd) ;
   s4_warn("a file system that stdin, stdout or stderr lies on hangs: the kernel log instead") ;
+}
+
+ /* --- what points into the old root --- */
+
+int s4_open_output (char const *file)
+{
+  int fd = open(file, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) ;
+  if (fd >= 0) ndelay_off(fd) ;
+  return fd ;
+}
+
+ /* Not closed while it is the file, if there is anything to put in its place: that may hang. */
+
+static void let_go (int fd)
+{
+  int const output = fd == 1 || fd == 2 ;
+  int new = output ? s4_open_output("/dev/console") : -1 ;
+  if (new == -1) new = open("/dev/null", (output ? O_WRONLY : O_RDONLY) | O_CLOEXEC) ;
+  if (new >= 0)
+  {
+    s4_replace_fd(new, fd) ;
+    close(new) ;
+  }
+  if (new == -1 || fd > 2) close(fd) ;
+}
+
+struct release
+{
+  s4_mounts ms ;
+  char const *old ;
+} ;
+
+static int release (int fd, void *data)
+{
+  struct release const *r = data ;
+  int id = s4_mount_id(fd) ;
+  int i = id > 0 ? s4_mounts_find(&r->ms, (unsigned int)id) : -1 ;
+  if (i == -1 || !s4_lies_below(r->ms.m[i].dir, r->old)) return 1 ;
+  let_go(fd) ;
+  s4_verbose("let go of fd ", S4_NUM(fd)) ;
+  return 1 ;
+}
+
+void s4_release_fds (char const *old)
+{
+  struct release r = { .ms = S4_MOUNTS_ZERO, .old = old } ;
+  if (!s4_mounts_load(&r.ms) || s4_proc_fds(&release, &r) == -1)
+    s4_warnsys("unable to look for file descriptors that point into the old root") ;
 }

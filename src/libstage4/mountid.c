@@ -28,7 +28,7 @@ static int by_statx (int fd)
   return -1 ;
 }
 
-int s4_mount_of_fdinfo (char const *name)
+int s4_mount_id_of_fdinfo (char const *name)
 {
   static stralloc sa = STRALLOC_ZERO ;
   char const *line ;
@@ -43,5 +43,5 @@ int s4_mount_id (int fd)
 {
   char name[S4_PROCNAME] ;
   int id = by_statx(fd) ;
-  return id > 0 ? id : s4_mount_of_fdinfo(s4_proc_fdname(name, "fdinfo", fd)) ;   /* before Linux 5.8 */
+  return id > 0 ? id : s4_mount_id_of_fdinfo(s4_proc_fdname(name, "fdinfo", fd)) ;   /* before Linux 5.8 */
 }

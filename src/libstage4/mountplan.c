@@ -18,7 +18,7 @@
 struct planning
 {
   s4_tree const *tree ;
-  s4_wish const *wish ;
+  s4_policy const *policy ;
   s4_mountplan *plan ;
   genalloc edges ;          /* s4_edge: all that must be gone before something else */
   unsigned int *solid ;     /* of each mount: how many of its needs lie on it; hiders come behind them */
@@ -55,9 +55,9 @@ static int add_all_edges (struct planning *g)
   memset(g->solid, 0, n * sizeof(unsigned int)) ;
   for (unsigned int i = 0 ; i < n ; i++)
     if (t->parent[i] != S4_NONE && !add_solid(g, i, t->parent[i])) return 0 ;
-  for (unsigned int k = 0 ; k < g->wish->nedges ; k++)
+  for (unsigned int k = 0 ; k < g->policy->nedges ; k++)
   {
-    s4_edge const *e = g->wish->edges + k ;
+    s4_edge const *e = g->policy->edges + k ;
     if (e->kind == S4_EDGE_IF_KEPT && g->plan->verdict[e->first] != S4_KEPT) continue ;
     if (!add_solid(g, e->first, e->then)) return 0 ;
   }
@@ -74,7 +74,7 @@ static int add_all_edges (struct planning *g)
 
  /* What is kept is kept with all that it is reached through. */
 
-static void mark (s4_tree const *t, s4_wish const *w, unsigned char *verdict)
+static void mark (s4_tree const *t, s4_policy const *w, unsigned char *verdict)
 {
   for (unsigned int k = 0 ; k < w->nhung ; k++)
   {
@@ -90,7 +90,7 @@ static void judge (struct planning const *g, unsigned int i)
 {
   s4_mountplan *p = g->plan ;
   if (p->verdict[i] == S4_KEPT || p->verdict[i] == S4_HANGS) return ;
-  if (!s4_type_wanted(g->wish->types, g->tree->ms->m[i].type))
+  if (!s4_type_wanted(g->policy->types, g->tree->ms->m[i].type))
   {
     p->verdict[i] = S4_NOT_WANTED ;
     return ;
@@ -112,7 +112,7 @@ static int plan_all (struct planning *g, unsigned int *order)
   unsigned int n = g->tree->ms->n ;
   unsigned int nedges ;
   memset(p->verdict, S4_GOES, n) ;
-  mark(g->tree, g->wish, p->verdict) ;
+  mark(g->tree, g->policy, p->verdict) ;
   if (!add_all_edges(g)) return 0 ;
   nedges = (unsigned int)genalloc_len(s4_edge, &g->edges) ;
   if (!s4_needs(n, genalloc_s(s4_edge, &g->edges), nedges, &p->needs, &p->needs_at)
@@ -121,10 +121,11 @@ static int plan_all (struct planning *g, unsigned int *order)
   return 1 ;
 }
 
-int s4_mountplan_make (s4_mountplan *p, s4_tree const *t, s4_wish const *wish)
+int s4_mountplan_make (s4_mountplan *p, s4_tree const *t, s4_policy const *policy)
 {
   unsigned int *order = s4_numbers(t->ms->n) ;
-  struct planning g = { .tree = t, .wish = wish, .plan = p, .edges = GENALLOC_ZERO, .solid = s4_numbers(t->ms->n) } ;
+  struct planning g = { .tree = t, .policy = policy, .plan = p, .edges = GENALLOC_ZERO,
+    .solid = s4_numbers(t->ms->n) } ;
   int ok ;
   *p = (s4_mountplan){ .n = 0 } ;
   p->order = s4_numbers(t->ms->n) ;

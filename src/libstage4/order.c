@@ -27,7 +27,7 @@ int s4_needs (unsigned int n, s4_edge const *e, unsigned int ne, unsigned int **
   return 1 ;
 }
 
- /* Depth first, without recursion: the stack of mounts may be ten thousand deep. A circle is cut where it closes. */
+ /* Depth first, without recursion: the stack of mounts may be ten thousand deep. A cycle is cut where it closes. */
 
 static void sort_by_needs (unsigned int n, unsigned int const *needs, unsigned int const *at, unsigned int *order,
                            unsigned int *stack, unsigned int *next)

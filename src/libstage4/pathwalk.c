@@ -26,13 +26,14 @@ struct walk
   unsigned int links ;
 } ;
 
- /* Takes the next component off todo; 0 at the end. */
+ /* Takes the next component off todo; 0 at the end, -1 without memory. */
 
 static int next_component (struct walk *w, stralloc *name)
 {
   size_t slashes = strspn(w->todo.s, "/") ;
   size_t len = strcspn(w->todo.s + slashes, "/") ;
-  if (!len || !stralloc_copyb(name, w->todo.s + slashes, len) || !stralloc_0(name)) return 0 ;
+  if (!len) return 0 ;
+  if (!stralloc_copyb(name, w->todo.s + slashes, len) || !stralloc_0(name)) return -1 ;
   memmove(w->todo.s, w->todo.s + slashes + len, w->todo.len - slashes - len) ;
   w->todo.len -= slashes + len ;
   return 1 ;
@@ -79,6 +80,11 @@ static int enter (struct walk *w, int fd, char const *name)
   return 1 ;
 }
 
+static int show (int fd, char const *path, struct stat const *st, s4_walk_func *f, void *data)
+{
+  return f(fd, path, st, data) || (errno = 0) ;
+}
+
  /* One component further: the link itself is shown first, then what it leads to. */
 
 static int step (struct walk *w, char const *name, s4_walk_func *f, void *data)
@@ -90,9 +96,9 @@ static int step (struct walk *w, char const *name, s4_walk_func *f, void *data)
   if (fd == -1) return 0 ;
   if (fstatat(fd, "", &st, AT_EMPTY_PATH | AT_NO_AUTOMOUNT) == -1) return (fd_close(fd), 0) ;
   if (!S_ISLNK(st.st_mode))
-    return enter(w, fd, name) && (errno = 0, f(w->fd, w->done.len ? w->done.s : "/", &st, data)) ;
+    return enter(w, fd, name) && show(w->fd, w->done.len ? w->done.s : "/", &st, f, data) ;
   r = stralloc_copy(&here, &w->done) && stralloc_append(&here, '/') && stralloc_cats(&here, name) && stralloc_0(&here)
-   && (errno = 0, f(fd, here.s, &st, data)) && follow(w, fd) ;
+   && show(fd, here.s, &st, f, data) && follow(w, fd) ;
   stralloc_free(&here) ;
   fd_close(fd) ;
   return r ;
@@ -103,9 +109,11 @@ int s4_path_walk (char const *path, s4_walk_func *f, void *data)
   struct walk w = { .fd = -1, .done = STRALLOC_ZERO, .todo = STRALLOC_ZERO } ;
   stralloc name = STRALLOC_ZERO ;
   struct stat st ;
+  int more = 1 ;
   int r = stralloc_cats(&w.todo, path) && stralloc_0(&w.todo) && go_to_root(&w)
-   && !fstat(w.fd, &st) && (errno = 0, f(w.fd, "/", &st, data)) ;
-  while (r && next_component(&w, &name)) r = step(&w, name.s, f, data) ;
+   && !fstat(w.fd, &st) && show(w.fd, "/", &st, f, data) ;
+  while (r && (more = next_component(&w, &name)) > 0) r = step(&w, name.s, f, data) ;
+  if (more == -1) r = 0 ;
   if (w.fd >= 0) fd_close(w.fd) ;
   stralloc_free(&name) ;
   stralloc_free(&w.done) ;

@@ -4,7 +4,6 @@
 
 #include <skalibs/nonposix.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -49,7 +48,7 @@ int s4_proc (void)
   return fd ;
 }
 
-char const *s4_proc_name (char *buf, pid_t pid, char const *rest)
+char *s4_proc_name (char *buf, pid_t pid, char const *rest)
 {
   strcpy(buf + pid_fmt(buf, pid), rest) ;
   return buf ;
@@ -98,6 +97,29 @@ int s4_proc_write (char const *name, char const *value)
   return r == (ssize_t)len ;
 }
 
+ /* --- this process's files --- */
+
+struct fds
+{
+  int listing ;
+  int (*f) (int, void *) ;
+  void *data ;
+} ;
+
+static int show_fd (char const *name, void *data)
+{
+  struct fds *l = data ;
+  unsigned int fd ;
+  if (!uint0_scan(name, &fd) || (int)fd == l->listing || (int)fd == s4_proc()) return 1 ;
+  return l->f((int)fd, l->data) ;
+}
+
+int s4_proc_fds (int (*f) (int, void *), void *data)
+{
+  struct fds l = { .listing = openat(s4_proc(), "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC), .f = f, .data = data } ;
+  return s4_dir_each(l.listing, &show_fd, &l) ;
+}
+
  /* --- all processes --- */
 
 int s4_proc_children (pid_t pid, genalloc *pids)
@@ -141,29 +163,29 @@ static int is_kthread (genalloc const *pids, pid_t pid)
   return n && bsearch(&pid, pids->s, n, sizeof pid, &compare_pid) ;
 }
 
+struct processes
+{
+  genalloc kthreads ;   /* pid_t */
+  int (*f) (pid_t, void *) ;
+  void *data ;
+} ;
+
+static int show_process (char const *name, void *data)
+{
+  struct processes const *l = data ;
+  unsigned int pid ;
+  return !uint0_scan(name, &pid) || is_kthread(&l->kthreads, (pid_t)pid) || l->f((pid_t)pid, l->data) ;
+}
+
 int s4_processes (int (*f) (pid_t, void *), void *data)
 {
-  static genalloc kthreads = GENALLOC_ZERO ;   /* pid_t */
+  struct processes l = { .kthreads = GENALLOC_ZERO, .f = f, .data = data } ;
   int proc = s4_proc() ;
-  int fd = proc == -1 ? -1 : openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  DIR *dir = fd == -1 ? 0 : fdopendir(fd) ;
-  int r = 1 ;
-  if (!dir) return -1 ;
-  find_kthreads(&kthreads) ;
-  while (r == 1)
-  {
-    struct dirent *d ;
-    unsigned int pid ;
-    errno = 0 ;
-    d = readdir(dir) ;
-    if (!d)
-    {
-      if (errno) r = -1 ;
-      break ;
-    }
-    if (uint0_scan(d->d_name, &pid) && !is_kthread(&kthreads, (pid_t)pid)) r = f((pid_t)pid, data) ;
-  }
-  closedir(dir) ;
+  int r ;
+  if (proc == -1) return -1 ;
+  find_kthreads(&l.kthreads) ;
+  r = s4_dir_each(openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), &show_process, &l) ;
+  genalloc_free(pid_t, &l.kthreads) ;
   return r ;
 }
 

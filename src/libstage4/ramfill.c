@@ -174,7 +174,7 @@ static int add_program (s4_ramfill *r, char const *dst, char const *src, strallo
   char interpreter[PATH_MAX_LINUX] ;
   stralloc path = STRALLOC_ZERO ;
   struct program p ;
-  enum s4_exectype_e type = s4_exec_interpreter(content->s, content->len, interpreter, sizeof interpreter) ;
+  enum s4_exectype_e type = s4_exec_type(content->s, content->len, interpreter, sizeof interpreter) ;
   if (type != S4_SCRIPT && type != S4_DYNAMIC) return 1 ;
   if (!stralloc_cats(&path, "/") || !stralloc_cats(&path, dst) || !stralloc_0(&path)) return 0 ;
   p = (struct program){ .path = path.s, .interpreter = strdup(interpreter), .dynamic = type == S4_DYNAMIC } ;

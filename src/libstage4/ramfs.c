@@ -1,11 +1,12 @@
 /* ISC license. */
 
-/* The shutdown ramfs as it is used: is it safe, whole and fresh, and what $PATH finds it. */
+/* The shutdown ramfs as it is used: is it safe, whole and fresh, and does $PATH find a program in it. */
 
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -21,6 +22,7 @@
 struct check
 {
   char const *dir ;
+  char const *real ;     /* its path without symbolic links */
   char const *prog ;     /* or null */
   int look_for_stale ;
   genalloc entries ;     /* s4_entry: what its manifest lists */
@@ -41,7 +43,7 @@ static int is_safe_step (int fd, char const *path, struct stat const *st, void *
   struct check *c = data ;
   (void)fd ;
   if (st->st_uid) return wrong(c, "not owned by root: ", path) ;
-  if (S_ISDIR(st->st_mode) && st->st_mode & (S_IWGRP | S_IWOTH) && (!(st->st_mode & S_ISVTX) || !strcmp(path, c->dir)))
+  if (S_ISDIR(st->st_mode) && st->st_mode & (S_IWGRP | S_IWOTH) && (!(st->st_mode & S_ISVTX) || !strcmp(path, c->real)))
     return wrong(c, "others can write to ", path) ;
   return 1 ;
 }
@@ -87,7 +89,7 @@ static unsigned int count_stale (struct check const *c)
 static int has_prog (struct check *c, int root)
 {
   stralloc path = STRALLOC_ZERO ;
-  if (!s4_path_pivoted(&path, s4_nextpath(), c->dir) || !s4_setenv("PATH", path.s))
+  if (!s4_path_pivoted(&path, s4_nextpath(), c->real) || !s4_setenv("PATH", path.s))
     return wrong(c, "no memory to look into ", c->dir) ;
   if (fchdir(root) == -1 || chroot(".") == -1) return wrong(c, "unable to enter ", c->dir) ;
   if (s4_find_program(c->prog, &path)) return 1 ;
@@ -95,8 +97,8 @@ static int has_prog (struct check *c, int root)
 }
 
  /*
-   Answers what is wrong, 0-terminated, and then the number of stale files. The sources of those may lie on a
-   dead disk, which says nothing against the copies.
+   Answers what is wrong, then the real path, both 0-terminated, then the number of stale files. The sources of those
+   may lie on a dead disk, which says nothing against the copies.
  */
 
 static int check (int out, void *data)
@@ -105,33 +107,35 @@ static int check (int out, void *data)
   int root = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
   int e, ok ;
   unsigned int stale ;
-  if (root == -1) ok = wrong(c, "no such directory: ", c->dir) ;
+  c->real = root == -1 ? 0 : realpath(c->dir, 0) ;
+  if (!c->real) ok = wrong(c, "no such directory: ", c->dir) ;
   else if (s4_path_walk(c->dir, &is_safe_step, c)) ok = is_whole(c, root) && (!c->prog || has_prog(c, root)) ;
   else ok = c->why.len ? 0 : wrong(c, "unable to walk to ", c->dir) ;
   if (!stralloc_0(&c->why)) return ENOMEM ;
   e = s4_answer(out, c->why.s, c->why.len) ;
+  if (!e && ok) e = s4_answer(out, c->real, strlen(c->real) + 1) ;
   if (e || !ok || !c->look_for_stale) return e ;
   stale = count_stale(c) ;
   return s4_answer(out, &stale, sizeof stale) ;
 }
 
-int s4_ramfs_check (char const *dir, char const *prog, s4_ms timeout, stralloc *why, unsigned int *stale)
+int s4_ramfs_check (s4_ramfs *ramfs, char const *dir, char const *prog, s4_ms timeout, int look_for_stale)
 {
-  struct check c = { .dir = dir, .prog = prog, .look_for_stale = !!stale } ;
+  struct check c = { .dir = dir, .prog = prog, .look_for_stale = look_for_stale } ;
   stralloc answer = STRALLOC_ZERO ;
-  size_t len ;
-  why->len = 0 ;
-  s4_ask(&check, &c, timeout, &answer) ;   /* what is answered before a time-out counts */
-  len = answer.len ? strnlen(answer.s, answer.len) : 0 ;
-  if (len == answer.len)
+  int e = s4_ask(&check, &c, timeout, &answer) ? 0 : errno ;
+  char const *word[2] = { 0, 0 } ;
+  size_t at = 0 ;
+  *ramfs = (s4_ramfs){ .stale = S4_NOBODY_KNOWS } ;
+   /* what is answered before a time-out counts */
+  for (unsigned int k = 0 ; k < 2 && at < answer.len && memchr(answer.s + at, 0, answer.len - at) ; k++)
   {
-    if (stralloc_cats(why, "unable to look at it in time")) stralloc_0(why) ;
-    return 0 ;
+    word[k] = answer.s + at ;
+    at += strlen(word[k]) + 1 ;
   }
-  if (stale)
-  {
-    *stale = S4_NOBODY_KNOWS ;
-    if (answer.len == len + 1 + sizeof *stale) memcpy(stale, answer.s + len + 1, sizeof *stale) ;
-  }
-  return stralloc_catb(why, answer.s, len + 1) && !len ;
+  if (word[0] && *word[0]) ramfs->why = word[0] ;
+  else if (!word[1]) ramfs->why = e == ETIMEDOUT || !e ? "unable to look at it in time" : strerror(e) ;
+  ramfs->path = word[1] ;
+  if (answer.len == at + sizeof ramfs->stale) memcpy(&ramfs->stale, answer.s + at, sizeof ramfs->stale) ;
+  return !ramfs->why ;
 }

@@ -56,7 +56,7 @@ static void try_reboot (enum s4_action_e action, char const *arg)
     s4_report(S4_FATAL, WEXITSTATUS(wstat), S4_STRINGS("unable to ", s4_action_name(action))) ;
 }
 
-static void rest (void)
+static void gccattr_noreturn rest (void)
 {
   for (;;)
   {
@@ -67,6 +67,7 @@ static void rest (void)
 
 static void sysrq (char const *keys)
 {
+  s4_fatal("trying sysrq") ;
   for (; *keys ; keys++)
   {
     char const key[2] = { *keys, 0 } ;
@@ -88,6 +89,11 @@ static void let_watchdog_bite (void)
 static void end_container (enum s4_action_e action)
 {
   reboot((int)commands[action == S4_KEXEC ? S4_REBOOT : action]) ;
+  if (getpid() != 1)
+  {
+    s4_fatalsys("unable to end the container") ;
+    _exit(S4_NOTSTARTED) ;
+  }
   s4_verbose("the container ends with this process") ;
   _exit(0) ;
 }
@@ -107,7 +113,6 @@ void s4_hardreboot (enum s4_action_e action, char const *arg)
   if (action == S4_POWEROFF) try_reboot(S4_HALT, 0) ;
   else let_watchdog_bite() ;
   rest() ;
-  _exit(S4_NOTSTARTED) ;   /* not reached; rest() never returns */
 }
 
 static int look (s4_mounts *ms, s4_storage *st)

@@ -125,7 +125,7 @@ static int lies_on_root (s4_mounts const *ms, unsigned int root, int i)
 
 static char const *place_for (s4_mount const *m, char const *below, int covered)
 {
-  return s4_concat(below, covered ? s4_concat("/stage4-covered-", S4_NUM(m->id)) : m->dir) ;
+  return s4_concat(below, covered ? "/stage4-covered-" : m->dir, covered ? S4_NUM(m->id) : "") ;
 }
 
 static int gather (struct exodus *x, unsigned int root, unsigned int newroot, char const *below, int covered)
@@ -137,7 +137,7 @@ static int gather (struct exodus *x, unsigned int root, unsigned int newroot, ch
     s4_mount const *at = x->ms.m + i ;
     struct move m = { .id = at->id } ;
     if (at->id == root || at->id == newroot || !lies_on_root(&x->ms, root, (int)i)) continue ;
-    m.from = s4_concat(at->dir, "") ;
+    m.from = s4_concat(at->dir) ;
     m.to = place_for(at, below, covered) ;
     if (!genalloc_append(struct move, &x->now, &m)) return 0 ;
   }
@@ -176,7 +176,7 @@ int s4_leave_rootfs (s4_mounts const *ms, unsigned int root, unsigned int newroo
   int apart = new->parent != root_id ;
   char const *place = apart ? APART : new->dir ;
   if ((!apart || move_one(&x, new->id, new->dir, place))
-   && move_all(&x, root_id, new->id, s4_concat(place, s4_concat("/", oldroot))) && cover_root(place)) return 1 ;
+   && move_all(&x, root_id, new->id, s4_concat(place, "/", oldroot)) && cover_root(place)) return 1 ;
   undo(&x) ;
   return 0 ;
 }

@@ -72,7 +72,8 @@ static int is_in_survivor_cgroup (char const *root, pid_t pid, stralloc *sa)
   path = !strncmp(sa->s, "0::/", 4) ? sa->s : strstr(sa->s, "\n0::/") ;
   if (!path) return 0 ;
   path += *path == '\n' ? 4 : 3 ;
-  if (!stralloc_cats(&dir, root) || !stralloc_catb(&dir, path, strcspn(path, "\n")) || !stralloc_0(&dir)) return 0 ;
+  sa->s[path - sa->s + strcspn(path, "\n")] = 0 ;
+  if (!s4_cat(&dir, root, path)) return 0 ;
   while (!marked && strlen(dir.s) > strlen(root))
   {
     marked = getxattr(dir.s, "user.survive_final_kill_signal", value, sizeof value) == 1 && value[0] == '1' ;

@@ -99,7 +99,7 @@ char const *s4_step_path (char const *what, char const *arg)
   char *path ;
   if (*arg != '/') s4_step_badarg(what, arg) ;
   while (len > 1 && arg[len-1] == '/') len-- ;
-  path = (char *)s4_concat(arg, "") ;
+  path = (char *)s4_concat(arg) ;
   if (*path) path[len] = 0 ;
   return path ;
 }

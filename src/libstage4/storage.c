@@ -160,3 +160,19 @@ uint64_t s4_storage_progress (s4_storage const *st, unsigned int i)
   if (s4_fsclass(m->type) != S4_FS_DISK) return 0 ;
   return strcmp(m->type, "overlay") ? s4_dev_progress(m->major, m->minor, m->source) : s4_pages_written() ;
 }
+
+static uint64_t kib_of (char const *meminfo, char const *name)
+{
+  char const *s = strstr(meminfo, name) ;
+  uint64_t kib = 0 ;
+  if (s) uint64_scan(s + strlen(name) + strspn(s + strlen(name), " "), &kib) ;
+  return kib ;
+}
+
+uint64_t s4_dirty_kib (void)
+{
+  stralloc sa = STRALLOC_ZERO ;
+  uint64_t kib = s4_proc_read("meminfo", &sa) ? kib_of(sa.s, "\nDirty:") + kib_of(sa.s, "\nWriteback:") : 0 ;
+  stralloc_free(&sa) ;
+  return kib ;
+}

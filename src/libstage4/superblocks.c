@@ -68,7 +68,7 @@ static int add_ways (s4_storage const *st, unsigned int const *place, s4_superbl
   return 1 ;
 }
 
- /* new_number: among those that are wanted. Edges with others are no use; nor is one that closes a circle. */
+ /* new_number: among those that are wanted. Edges with others are no use; nor is one that closes a cycle. */
 
 static int set_needs (s4_superblocks *s, genalloc *edges, unsigned int const *new_number)
 {

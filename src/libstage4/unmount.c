@@ -2,7 +2,7 @@
 
 /*
   Unmounting by passes: the table is read, a plan made, a worker walks it; again until a pass brings
-  nothing. What hangs is left behind and never tried again. What is busy is tried again for a while,
+  nothing. What hangs is left behind, for s4_unmount_force(). What is busy is tried again for a while,
   because references outlive a killed process by milliseconds, but not for what a living process holds.
 */
 
@@ -60,14 +60,14 @@ int s4_unmount_plan (s4_unmount *u)
   ok = s4_mounts_load(&u->ms) && s4_storage_find(&u->st, &u->ms) && collect_ids(u, &kept, &hung) ;
   if (ok)
   {
-    s4_wish const wish =
+    s4_policy const policy =
     {
       .keep = genalloc_s(unsigned int, &kept), .nkeep = (unsigned int)genalloc_len(unsigned int, &kept),
       .hung = genalloc_s(unsigned int, &hung), .nhung = (unsigned int)genalloc_len(unsigned int, &hung),
       .edges = genalloc_s(s4_edge, &u->st.edges), .nedges = (unsigned int)genalloc_len(s4_edge, &u->st.edges),
       .types = u->types
     } ;
-    ok = s4_mountplan_make(&u->plan, &u->st.tree, &wish) && place_tasks(u) ;
+    ok = s4_mountplan_make(&u->plan, &u->st.tree, &policy) && place_tasks(u) ;
   }
   genalloc_free(unsigned int, &kept) ;
   genalloc_free(unsigned int, &hung) ;
@@ -123,21 +123,11 @@ static uint64_t progress_of (unsigned int t, void *data)
   return s4_storage_progress(&u->st, u->plan.order[t]) ;
 }
 
-static uint64_t dirty_kib (void)
-{
-  stralloc sa = STRALLOC_ZERO ;
-  char const *line = s4_proc_read("meminfo", &sa) ? strstr(sa.s, "\nDirty:") : 0 ;
-  uint64_t kib = 0 ;
-  if (line) uint64_scan(line + 7 + strspn(line + 7, " "), &kib) ;
-  stralloc_free(&sa) ;
-  return kib ;
-}
-
 static void say_slow (unsigned int t, s4_ms waited, void *data)
 {
   s4_mount const *m = mount_of(data, t) ;
   s4_info("still unmounting ", S4_MOUNT(m), ", ", S4_MS(waited),
-    ", dirty in all: ", S4_NUM((int64_t)dirty_kib()), " KiB") ;
+    ", dirty in all: ", S4_NUM((int64_t)s4_dirty_kib()), " KiB") ;
 }
 
 static int is_busy (s4_unmount *u, unsigned int i)

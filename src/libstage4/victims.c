@@ -42,22 +42,24 @@ struct scan
   void *data ;
 } ;
 
-static int is_wanted (struct scan *s, s4_process const *p)
-{
-  s->victims->some_realtime |= p->realtime ;
-  return s->wanted(p, s->data) ;
-}
-
 static int consider (pid_t pid, void *data)
 {
   struct scan *s = data ;
   s4_victim v = { .spared = S4_NOT_SPARED } ;
+  int ok = 1 ;
   if (pid == 1 || pid == getpid()) return 1 ;
   v.pidfd = s4_pidfd(pid) ;
-  if (s4_process_read(pid, &v.p) && !v.p.kthread && !v.p.dead && is_wanted(s, &v.p)
-   && genalloc_readyplus(s4_victim, &s->victims->list, 1)) return genalloc_append(s4_victim, &s->victims->list, &v) ;
+  if (s4_process_read(pid, &v.p) && !v.p.kthread && !v.p.dead)
+  {
+    s->victims->some_realtime |= v.p.realtime ;
+    if (s->wanted(&v.p, s->data))
+    {
+      if (genalloc_append(s4_victim, &s->victims->list, &v)) return 1 ;
+      ok = 0 ;
+    }
+  }
   if (v.pidfd >= 0) fd_close(v.pidfd) ;
-  return 1 ;
+  return ok ;
 }
 
 int s4_victims_find (s4_victims *victims, s4_victim_func *wanted, void *data)
@@ -145,8 +147,7 @@ static int add_place (stralloc *sa, pid_t pid)
   static stralloc text = STRALLOC_ZERO ;
   char name[S4_PROCNAME] ;
   s4_proc_name(name, pid, "/wchan") ;
-  return stralloc_cats(sa, " (uninterruptible in ")
-   && stralloc_cats(sa, s4_proc_read(name, &text) ? text.s : "the kernel") && stralloc_cats(sa, ")") ;
+  return s4_cat(sa, " (uninterruptible in ", s4_proc_read(name, &text) ? text.s : "the kernel", ")") ;
 }
 
 unsigned int s4_victims_name (s4_victims const *victims, char const *what)
@@ -158,13 +159,11 @@ unsigned int s4_victims_name (s4_victims const *victims, char const *what)
   {
     s4_process now ;
     if (is_gone(v + i) || !s4_process_read(v[i].p.pid, &now) || ++left > NAMED_MAX) continue ;
-    if ((sa.len && !stralloc_cats(&sa, ", ")) || !stralloc_cats(&sa, S4_NUM(now.pid))
-     || !stralloc_cats(&sa, " ") || !stralloc_cats(&sa, now.comm)
-     || (now.state == 'D' && !add_place(&sa, now.pid))) return left ;
+    if (!s4_cat(&sa, sa.len ? ", " : "", S4_NUM(now.pid), " ", now.comm)) return left ;
+    if (now.state == 'D' && !add_place(&sa, now.pid)) return left ;
   }
-  if (left > NAMED_MAX && (!stralloc_cats(&sa, " and ") || !stralloc_cats(&sa, S4_NUM(left - NAMED_MAX))
-   || !stralloc_cats(&sa, " more"))) return left ;
-  if (left && stralloc_0(&sa)) s4_info(what, sa.s) ;
+  if (left > NAMED_MAX && !s4_cat(&sa, " and ", S4_NUM(left - NAMED_MAX), " more")) return left ;
+  if (left) s4_info(what, sa.s) ;
   stralloc_free(&sa) ;
   return left ;
 }

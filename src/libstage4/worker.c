@@ -243,20 +243,17 @@ int s4_answer (int fd, void const *s, size_t n)
   return allwrite(fd, s, n) == n ? 0 : errno ;
 }
 
-static void hear (int fd, pid_t pid, s4_ms limit, stralloc *answer, int *wstat, int *complete)
+static int hear (int fd, s4_ms limit, stralloc *answer)
 {
   struct pollfd x = { .fd = fd, .events = POLLIN } ;
-  while (s4_poll(&x, 1, limit) > 0)
+  for (;;)
   {
-    ssize_t r ;
-    if (!stralloc_readyplus(answer, ANSWER_SIZE)) break ;
+    ssize_t r = s4_poll(&x, 1, limit) ;
+    if (r <= 0) return r ? errno : ETIMEDOUT ;
+    if (!stralloc_readyplus(answer, ANSWER_SIZE)) return ENOMEM ;
     r = fd_read(fd, answer->s + answer->len, ANSWER_SIZE) ;
-    if (r > 0) answer->len += (size_t)r ;
-    else
-    {
-      *complete = !r && s4_wait(pid, limit, wstat) ;
-      return ;
-    }
+    if (r <= 0) return r ? errno : 0 ;
+    answer->len += (size_t)r ;
   }
 }
 
@@ -264,7 +261,7 @@ int s4_ask (int (*f) (int, void *), void *data, s4_ms timeout, stralloc *answer)
 {
   s4_ms limit = s4_limit(timeout) ;
   int p[2] ;
-  int wstat = 0, complete = 0 ;
+  int wstat = 0, e ;
   pid_t pid ;
   answer->len = 0 ;
   if (pipecoe(p) == -1) return 0 ;
@@ -277,12 +274,13 @@ int s4_ask (int (*f) (int, void *), void *data, s4_ms timeout, stralloc *answer)
   }
   if (!pid) _exit(f(p[1], data) & 255) ;
   fd_close(p[1]) ;
-  hear(p[0], pid, limit, answer, &wstat, &complete) ;
+  e = hear(p[0], limit, answer) ;
   fd_close(p[0]) ;
-  if (!complete)
+  if (!e && !s4_wait(pid, limit, &wstat)) e = ETIMEDOUT ;
+  if (e)
   {
     kill(pid, SIGKILL) ;
-    return (errno = ETIMEDOUT, 0) ;
+    return (errno = e, 0) ;
   }
   if (!WIFEXITED(wstat)) return (errno = EOWNERDEAD, 0) ;
   return WEXITSTATUS(wstat) ? (errno = WEXITSTATUS(wstat), 0) : 1 ;

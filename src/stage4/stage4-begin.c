@@ -8,6 +8,7 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 
 #define USAGE "stage4-begin [ -v verbosity ] [ -n ] -A action | -r | -p | -h | -k [ -t budget ] [ -R ramfs ] [ -a arg ] [ -c | -K | -o ] prog..."
 #define CHECK_TIMEOUT 3000
+#define LOCK_TIMEOUT 200
 
 struct options
 {
@@ -38,20 +40,20 @@ struct options
 
 static int use_ramfs (struct options *o)
 {
-  stralloc why = STRALLOC_ZERO, path = STRALLOC_ZERO ;
-  unsigned int stale = 0 ;
+  stralloc path = STRALLOC_ZERO ;
+  s4_ramfs r ;
   if (!o->ramfs) return s4_setenv("STAGE4_RAMFS", 0) ;
-  if (!s4_ramfs_check(o->ramfs, 0, CHECK_TIMEOUT, &why, &stale))
+  if (!s4_ramfs_check(&r, o->ramfs, 0, CHECK_TIMEOUT, 1))
   {
-    s4_warn("the ramfs ", o->ramfs, " is not used: ", why.s) ;
+    s4_warn("the ramfs ", o->ramfs, " is not used: ", r.why) ;
     o->left = 1 ;
     return s4_setenv("STAGE4_RAMFS", 0) ;
   }
-  if (stale == S4_NOBODY_KNOWS)
+  if (r.stale == S4_NOBODY_KNOWS)
     s4_warn("the ramfs ", o->ramfs, " may be stale: the files it was made of can't be looked at") ;
-  else if (stale)
-    s4_warn("the ramfs ", o->ramfs, " is stale: ", S4_NUM(stale), " files have changed since it was made") ;
-  return s4_setenv("STAGE4_RAMFS", o->ramfs) && s4_path_inside(&path, s4_nextpath(), o->ramfs)
+  else if (r.stale)
+    s4_warn("the ramfs ", o->ramfs, " is stale: ", S4_NUM(r.stale), " files have changed since it was made") ;
+  return s4_setenv("STAGE4_RAMFS", r.path) && s4_path_inside(&path, s4_nextpath(), r.path)
    && s4_setenv("PATH", path.s) ;
 }
 
@@ -69,6 +71,7 @@ static int set_environment (struct options *o)
  /*
    An abstract name in the kernel needs no file system, survives the pivot, and ends with the last process
    that has it open. Anybody may take a name: it counts only if root listens on it, in our pid namespace.
+   Nobody accepts: once the backlog is full it can't be seen any more who listens.
  */
 
 static struct sockaddr_un const lock_name = { .sun_family = AF_UNIX, .sun_path = "\0stage4-chain" } ;
@@ -83,26 +86,50 @@ static int is_of_our_machine (pid_t pid)
    && its.st_ino == ours.st_ino ;
 }
 
-static int is_chain_under_way (void)
+ /* answered: somebody listens there, whoever it is */
+
+static int is_chain_under_way (int *answered)
 {
   struct ucred peer = { .pid = 0, .uid = 1 } ;
   socklen_t len = sizeof peer ;
   int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) ;
-  int known = fd != -1 && !connect(fd, (struct sockaddr const *)&lock_name, LOCK_NAMELEN)
-   && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) ;
+  int connected = fd != -1 && !connect(fd, (struct sockaddr const *)&lock_name, LOCK_NAMELEN) ;
+  int known = connected && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) ;
+  *answered = connected || errno == EAGAIN ;
   if (fd != -1) fd_close(fd) ;
   return known && !peer.uid && is_of_our_machine(peer.pid) ;
 }
 
  /* The socket stays open, for all that follow. */
 
-static int lock_chain (void)
+static int take_lock (void)
 {
   int fd = socket(AF_UNIX, SOCK_STREAM, 0) ;
   if (fd == -1) return 0 ;
-  if (!bind(fd, (struct sockaddr const *)&lock_name, LOCK_NAMELEN) && !listen(fd, 64)) return 1 ;
+  if (!bind(fd, (struct sockaddr const *)&lock_name, LOCK_NAMELEN) && !listen(fd, INT_MAX)) return 1 ;
   fd_close(fd) ;
   return 0 ;
+}
+
+ /* 0: another chain has it. One that has the name already may be just about to listen. */
+
+static int lock_chain (void)
+{
+  s4_ms const until = s4_now() + LOCK_TIMEOUT ;
+  int answered = 0 ;
+  while (!take_lock())
+  {
+    int e = errno ;
+    if (is_chain_under_way(&answered) && getpid() != 1) return 0 ;
+    if (!answered && e == EADDRINUSE && s4_now() < until)
+    {
+      s4_poll(0, 0, s4_now() + S4_TICK) ;
+      continue ;
+    }
+    s4_warnerr(e, "unable to keep other chains from beginning") ;
+    break ;
+  }
+  return 1 ;
 }
 
 static int show_plan (struct options const *o, char const *const *next)
@@ -128,12 +155,11 @@ static void begin (struct options *o, char const *const *next)
   }
    /* Pid 1 can't refuse: it goes as far as the line leads, and does the last resort there. */
   if (getpid() != 1 || s4.container) s4_step_walk(next) ;
-  if (getpid() != 1 && is_chain_under_way())
+  if (!lock_chain())
   {
     s4_fatal("a chain is under way on this machine already") ;
     s4_step_giveup(S4_NOTSTARTED) ;
   }
-  if (!lock_chain()) s4_warnsys("unable to keep other chains from beginning") ;
   s4_become_fit(o->output) ;
   s4_info(s4_action_name(o->action), " by pid ", S4_NUM(getpid()), o->budget ? ", within " : "",
     o->budget ? S4_MS(o->budget) : "") ;

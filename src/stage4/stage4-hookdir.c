@@ -7,8 +7,8 @@
 
 #include <skalibs/nonposix.h>
 
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,7 +38,7 @@ struct hook
 #define UNSAFE 'w'
 #define NOT_EXECUTABLE 'x'
 
-static int others_can_write (struct stat const *st)
+static int is_unsafe (struct stat const *st)
 {
   return (st->st_uid && st->st_uid != geteuid()) || st->st_mode & (S_IWGRP | S_IWOTH) ;
 }
@@ -50,7 +50,7 @@ static char judge_file (char const *path)
   ssize_t r = readlink(path, target, sizeof target) ;
   if (r == 9 && !memcmp(target, "/dev/null", 9)) return MASKED ;
   if (stat(path, &st) == -1 || !S_ISREG(st.st_mode) || access(path, X_OK) == -1) return NOT_EXECUTABLE ;
-  return others_can_write(&st) ? UNSAFE : RUN ;
+  return is_unsafe(&st) ? UNSAFE : RUN ;
 }
 
 static int tell (int fd, char verdict, char const *path)
@@ -59,22 +59,28 @@ static int tell (int fd, char verdict, char const *path)
   return e ? e : s4_answer(fd, path, strlen(path) + 1) ;
 }
 
-static int list_directory (int fd, char const *dirname, int unsafe)
+struct listing
 {
+  char const *dirname ;
+  int unsafe ;
+  int out ;
+  int err ;
+} ;
+
+static int list_file (char const *name, void *data)
+{
+  struct listing *l = data ;
   stralloc path = STRALLOC_ZERO ;
-  DIR *dir = opendir(dirname) ;
-  struct dirent *d ;
-  int e = 0 ;
-  if (!dir) return errno ;
-  while (!e && (d = readdir(dir)))
-  {
-    if (d->d_name[0] == '.') continue ;
-    path.len = 0 ;
-    if (!stralloc_cats(&path, dirname) || !stralloc_cats(&path, "/") || !stralloc_cats(&path, d->d_name)
-     || !stralloc_0(&path)) return ENOMEM ;
-    e = tell(fd, unsafe ? UNSAFE : judge_file(path.s), path.s) ;
-  }
-  return e ;
+  if (!s4_cat(&path, l->dirname, "/", name)) l->err = ENOMEM ;
+  else l->err = tell(l->out, l->unsafe ? UNSAFE : judge_file(path.s), path.s) ;
+  stralloc_free(&path) ;
+  return !l->err ;
+}
+
+static int list_directory (int out, char const *dirname, int unsafe)
+{
+  struct listing l = { .dirname = dirname, .unsafe = unsafe, .out = out } ;
+  return s4_dir_each(open(dirname, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &list_file, &l) == -1 ? errno : l.err ;
 }
 
 static int list (int fd, void *data)
@@ -82,7 +88,7 @@ static int list (int fd, void *data)
   char const *path = data ;
   struct stat st ;
   if (stat(path, &st) == -1) return errno == ENOENT ? 0 : errno ;   /* no directory is no failure */
-  return S_ISDIR(st.st_mode) ? list_directory(fd, path, others_can_write(&st)) : tell(fd, judge_file(path), path) ;
+  return S_ISDIR(st.st_mode) ? list_directory(fd, path, is_unsafe(&st)) : tell(fd, judge_file(path), path) ;
 }
 
 static int add_hooks (genalloc *hooks, stralloc const *answer, unsigned int rank)

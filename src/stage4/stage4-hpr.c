@@ -2,6 +2,10 @@
 
 /* stage4-hpr: says what is left after all, then the hard reboot, power-off, halt or kexec. The end of every chain. */
 
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #include <skalibs/sgetopt.h>
 
 #include "stage4.h"
@@ -17,7 +21,8 @@ static void say_what_is_left (enum s4_action_e action)
   int known = s4_leftovers_count(&l) ;
   unsigned int unmounting = known ? s4_unmounts_count(1) : 0 ;
   if (!known)
-    s4_info(s4_action_name(action), took ? " after " : "", took, "; what is left can't be seen, /proc is not there") ;
+    s4_info(s4_action_name(action), took ? " after " : "", took, "; what is left can't be seen, ",
+      s4_proc() == -1 ? "/proc is not there" : strerror(errno)) ;
   else s4_info(s4_action_name(action), took ? " after " : "", took, "; left: ",
     unmounting ? S4_NUM(unmounting) : "", unmounting ? " unmounts under way, " : "", S4_NUM(l.writable),
     " writable file systems, ", S4_NUM(l.mounts), " mounts, ", S4_NUM(l.swaps), " swaps, ", S4_NUM(l.devices),
@@ -61,6 +66,11 @@ int main (int argc, char const **argv, char const *const *envp)
   {
     s4_planline(s4_action_name(action), arg ? " " : "", arg) ;
     s4_step_next(argv, S4_DONE) ;
+  }
+  if (geteuid() && !s4.container)
+  {
+    s4_fatal("only root can end the machine; nothing was touched") ;
+    s4_step_giveup(S4_NOTSTARTED) ;
   }
   say_what_is_left(action) ;
   if (!s4.container && synctimeout && !s4_sync(synctimeout)) s4_warn("sync is not finished, going on") ;

@@ -7,7 +7,6 @@
 
 #include <skalibs/nonposix.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -25,6 +24,7 @@
 
 #define USAGE "stage4-nuke [ -v verbosity ] [ -f ] [ -n ] [ -t termgrace ] [ -k killgrace ] [ -s sig ] [ -a ] [ -o pid ]... [ -O dir ]... prog..."
 #define LIST_TIMEOUT 1000
+#define DOUBT 1000      /* how long to look for who comes and goes */
 #define RESPAWNS 5      /* rounds that found nothing but processes that were started since */
 
 struct options
@@ -44,41 +44,43 @@ static int is_wanted (s4_process const *p, void *data)
   return 1 ;
 }
 
- /* The last field of /proc/loadavg (proc(5)): the pid that was given last. */
+ /* The pid that was given last, the last field of /proc/loadavg (proc(5)); 0: unknown. */
 
-static int has_forked_since (stralloc *last)
+static unsigned int last_pid (void)
 {
-  stralloc now = STRALLOC_ZERO ;
-  int r = 0 ;
-  if (s4_proc_read("loadavg", &now))
-  {
-    char const *pid = strrchr(now.s, ' ') ;
-    r = last->len && pid && strcmp(pid, last->s) ;
-    last->len = 0 ;
-    if (pid && stralloc_cats(last, pid)) stralloc_0(last) ;
-  }
-  stralloc_free(&now) ;
-  return r ;
+  stralloc text = STRALLOC_ZERO ;
+  char const *field = s4_proc_read("loadavg", &text) ? strrchr(text.s, ' ') : 0 ;
+  unsigned int pid = 0 ;
+  if (field) uint_scan(field + 1, &pid) ;
+  stralloc_free(&text) ;
+  return pid ;
+}
+
+static int are_all_spared (s4_victims const *victims)
+{
+  s4_victim const *v = s4_victims_list(victims) ;
+  size_t n = s4_victims_count(victims) ;
+  while (n--) if (!v[n].spared) return 0 ;
+  return 1 ;
 }
 
  /*
    A scan that finds nobody is believed only if nobody was born during it: one who forks and ends all the time
-   is never where it looks.
+   is never where it looks. sure: it is believed.
  */
 
-static int find_victims (struct options *o, s4_victims *victims, s4_ms until)
+static int find_victims (struct options *o, s4_victims *victims, s4_ms until, int *sure)
 {
-  static stralloc last = STRALLOC_ZERO ;
-  last.len = 0 ;
-  has_forked_since(&last) ;
-  do
+  s4_ms const doubted = s4_now() + DOUBT ;
+  for (;;)
   {
+    unsigned int const before = last_pid() ;
     s4_victims_forget(victims) ;
     if (!s4_victims_find(victims, &is_wanted, o)) return 0 ;
+    *sure = last_pid() == before ;
+    s4_victims_look(victims) ;
+    if (*sure || !are_all_spared(victims) || s4_now() >= (until < doubted ? until : doubted)) return 1 ;
   }
-  while (!s4_victims_count(victims) && has_forked_since(&last) && s4_now() < until) ;
-  s4_victims_look(victims) ;
-  return 1 ;
 }
 
  /* Pid 1, or an ancestor that is spared, starts again what we end. */
@@ -91,7 +93,7 @@ static int all_respawned (s4_victims const *victims, uint64_t since)
   return getpid() != 1 ;
 }
 
-enum outcome_e { NOBODY_LEFT, RESPAWNING, SURVIVORS, SIGNALLED } ;
+enum outcome_e { NOBODY_LEFT, RESPAWNING, UNSEEN, SURVIVORS, SIGNALLED } ;
 
 struct end
 {
@@ -104,13 +106,14 @@ struct end
 
 static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, struct end *e)
 {
-  if (!find_victims(o, victims, e->until))
+  int sure ;
+  if (!find_victims(o, victims, e->until, &sure))
   {
     s4_warnsys("unable to see who is there") ;
     return SURVIVORS ;
   }
   s4_victims_drop_spared(victims) ;
-  if (!s4_victims_count(victims)) return NOBODY_LEFT ;
+  if (!s4_victims_count(victims)) return sure ? NOBODY_LEFT : UNSEEN ;
   if (all_respawned(victims, e->since) && ++e->respawns > RESPAWNS) return RESPAWNING ;
   if (s4_now() >= e->until && e->signalled) return SURVIVORS ;
   s4_victims_signal(victims, e->sig) ;
@@ -135,32 +138,16 @@ static enum outcome_e end_all (struct options *o, s4_victims *victims, int sig, 
   return outcome == SIGNALLED ? SURVIVORS : outcome ;
 }
 
- /*
-   The disks write while the others end, and the journals are on them before anything is unmounted. Not begun by
-   stage4-begin: a process that hangs in sync(2) keeps the file system busy that it was executed from; from here on
-   that is the ramfs.
- */
-
-static void begin_sync (void)
-{
-  pid_t pid = s4.container ? 1 : s4_fork_worker(-1, 0) ;
-  if (pid == -1) s4_warnsys("unable to start a sync") ;
-  if (pid) return ;
-  sync() ;
-  _exit(0) ;
-}
-
 static int nuke (struct options *o)
 {
   s4_ms const start = s4_now() ;
   s4_victims victims = S4_VICTIMS_ZERO ;
   size_t asked = 0, killed = 0 ;
-  enum outcome_e outcome ;
-  begin_sync() ;
-  outcome = end_all(o, &victims, o->sig, o->termgrace, &asked) ;
+  enum outcome_e outcome = end_all(o, &victims, o->sig, o->termgrace, &asked) ;
   if (outcome == SURVIVORS) s4_victims_name(&victims, "killing ") ;
   if (outcome != NOBODY_LEFT) outcome = end_all(o, &victims, SIGKILL, o->killgrace, &killed) ;
   if (outcome == SURVIVORS) s4_victims_name(&victims, "can't be killed: ") ;
+  if (outcome == UNSEEN) s4_info("processes come and go too fast to be seen, going on") ;
   if (outcome == RESPAWNING) s4_victims_name(&victims, "pid 1 starts them again and again, going on: ") ;
   s4_info(outcome == NOBODY_LEFT ? "nobody is left after " : "somebody is left after ", S4_MS(s4_now() - start),
     ", asked ", S4_NUM((int64_t)asked), ", killed ", S4_NUM((int64_t)killed)) ;
@@ -172,7 +159,8 @@ static int show_plan (struct options *o)
   s4_victims victims = S4_VICTIMS_ZERO ;
   pid_t const *omit = genalloc_s(pid_t, &o->omit) ;
   s4_victim const *v ;
-  if (!find_victims(o, &victims, 0))
+  int sure ;
+  if (!find_victims(o, &victims, 0, &sure))
   {
     s4_fatalsys("unable to see who is there") ;
     return S4_NOTSTARTED ;
@@ -201,23 +189,33 @@ static int omit_ancestors (struct options *o)
   return 1 ;
 }
 
-static int read_pidfiles (int fd, void *data)
+struct pidfiles
 {
+  char const *dirname ;
+  int dir ;
+  int out ;
+  int err ;
+} ;
+
+static int read_pidfile (char const *name, void *data)
+{
+  struct pidfiles *p = data ;
   stralloc sa = STRALLOC_ZERO ;
-  DIR *dir = opendir(data) ;
-  struct dirent *d ;
-  if (!dir) return errno == ENOENT ? 0 : errno ;
-  while ((d = readdir(dir)))
-  {
-    unsigned int pid ;
-    int f = d->d_name[0] == '.' ? -1 : openat(dirfd(dir), d->d_name, O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
-    sa.len = 0 ;
-    if (f == -1) continue ;
-    if (slurp(&sa, f) && stralloc_0(&sa) && uint_scan(sa.s, &pid) && pid)
-      s4_answer(fd, &(pid_t){ (pid_t)pid }, sizeof(pid_t)) ;
-    fd_close(f) ;
-  }
-  return 0 ;
+  unsigned int pid ;
+  int fd = openat(p->dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
+  int ok = fd != -1 && slurp(&sa, fd) && stralloc_0(&sa) ;
+  if (!ok && errno != EISDIR) s4_warnsys("unable to read ", p->dirname, "/", name) ;
+  else if (ok && uint_scan(sa.s, &pid) && pid) p->err = s4_answer(p->out, &(pid_t){ (pid_t)pid }, sizeof(pid_t)) ;
+  if (fd != -1) fd_close(fd) ;
+  stralloc_free(&sa) ;
+  return !p->err ;
+}
+
+static int read_pidfiles (int out, void *data)
+{
+  struct pidfiles p = { .dirname = data, .dir = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .out = out } ;
+  if (p.dir == -1) return errno == ENOENT ? 0 : errno ;
+  return s4_dir_each(dup(p.dir), &read_pidfile, &p) == -1 ? errno : p.err ;
 }
 
 static int omit_pidfiles (struct options *o)

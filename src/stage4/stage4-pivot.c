@@ -30,6 +30,7 @@ struct pivot
   genalloc moves ;           /* char const *: /dev and so on */
   s4_mounts ms ;             /* before */
   stralloc made_private ;    /* mount points to make shared again if it fails, each 0-terminated */
+  int root, new ;            /* indices of the mounts on / and newroot */
   int bound ;                /* newroot was bound on itself */
 } ;
 
@@ -37,7 +38,7 @@ struct pivot
 
 static char const *oldroot_outside (struct pivot const *p)
 {
-  return s4_concat(p->newroot, s4_concat("/", p->oldroot)) ;
+  return s4_concat(p->newroot, "/", p->oldroot) ;
 }
 
  /* --- what can be undone --- */
@@ -95,26 +96,26 @@ static int make_mountpoint (struct pivot *p)
   return s4_mounts_load(&p->ms) || failed("read mountinfo", "") ;
 }
 
-static int is_rootfs (struct pivot const *p, int i)
+static int is_rootfs (struct pivot const *p)
 {
-  return !strcmp(p->ms.m[i].type, "rootfs") ;
+  return !strcmp(p->ms.m[p->root].type, "rootfs") ;
 }
 
  /* pivot_root(2) wants these private: the mount of the new root, its parent, and the one of the old root. */
 
 static int prepare (struct pivot *p)
 {
-  int root, new ;
   if (!s4_mounts_load(&p->ms)) return failed("read mountinfo", "") ;
-  root = s4_mounts_on(&p->ms, "/") ;
-  if (root == -1) return (errno = ENOENT, failed("find the mount of ", "/")) ;
-  if (is_rootfs(p, root) ? !make_all_private(p)
-   : !make_private(p, s4_mounts_holding(&p->ms, p->newroot)) || !make_private(p, root))
+  p->root = s4_mounts_on(&p->ms, "/") ;
+  if (p->root == -1) return (errno = ENOENT, failed("find the mount of ", "/")) ;
+  if (is_rootfs(p) ? !make_all_private(p)
+   : !make_private(p, s4_mounts_holding(&p->ms, p->newroot)) || !make_private(p, p->root))
     return failed("make private ", p->newroot) ;
   if (!make_mountpoint(p)) return 0 ;
-  root = s4_mounts_on(&p->ms, "/") ;
-  new = s4_mounts_on(&p->ms, p->newroot) ;
-  if (!make_private(p, new) || !make_private(p, s4_mounts_parent(&p->ms, new)) || !make_private(p, root))
+  p->root = s4_mounts_on(&p->ms, "/") ;
+  p->new = s4_mounts_on(&p->ms, p->newroot) ;
+  if (p->root == -1 || p->new == -1) return (errno = ENOENT, failed("find the mount of ", p->newroot)) ;
+  if (!make_private(p, p->new) || !make_private(p, s4_mounts_parent(&p->ms, p->new)) || !make_private(p, p->root))
     return failed("make private ", p->newroot) ;
   if (mkdir(oldroot_outside(p), 0700) == -1 && errno != EEXIST)
     return failed("make the directory ", oldroot_outside(p)) ;
@@ -131,9 +132,8 @@ static int pivot_root (struct pivot *p)
 
 static int change_root (struct pivot *p)
 {
-  int root = s4_mounts_on(&p->ms, "/"), new = s4_mounts_on(&p->ms, p->newroot) ;
-  if (!is_rootfs(p, root)) return pivot_root(p) ;
-  return s4_leave_rootfs(&p->ms, (unsigned int)root, (unsigned int)new, p->oldroot) ;
+  if (!is_rootfs(p)) return pivot_root(p) ;
+  return s4_leave_rootfs(&p->ms, (unsigned int)p->root, (unsigned int)p->new, p->oldroot) ;
 }
 
 static void set_environment (struct pivot *p, char const *old)
@@ -177,11 +177,12 @@ static void walk_inside (struct pivot *p, char const *const *next)
 
 static int is_usable (struct pivot *p, char const *const *next)
 {
-  stralloc why = STRALLOC_ZERO ;
+  s4_ramfs r ;
   if (s4_getenv("STAGE4_OLDROOT")) return (s4_warn("no pivot: this chain has pivoted already"), 0) ;
   if (!p->newroot) return (s4_warn("no pivot: no shutdown ramfs, neither -R nor STAGE4_RAMFS"), 0) ;
-  if (!s4_ramfs_check(p->newroot, next[0], LOOK_TIMEOUT, &why, 0))
-    return (s4_warn("no pivot: ", p->newroot, " can't be used: ", why.s), 0) ;
+  if (!s4_ramfs_check(&r, p->newroot, next[0], LOOK_TIMEOUT, 0))
+    return (s4_warn("no pivot: ", p->newroot, " can't be used: ", r.why), 0) ;
+  p->newroot = r.path ;   /* mount points are compared by name */
   return 1 ;
 }
 

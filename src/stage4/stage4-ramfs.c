@@ -185,11 +185,11 @@ static int make (struct options const *o, char const *dir, char const *const *fi
 
 static int verify (char const *dir)
 {
-  stralloc why = STRALLOC_ZERO ;
-  unsigned int stale ;
-  if (!s4_ramfs_check(dir, 0, CHECK_TIMEOUT, &why, &stale)) s4_planline("unusable ", dir, ": ", why.s) ;
-  else if (stale == S4_NOBODY_KNOWS) s4_planline("usable ", dir, ", but the files it was made of can't be looked at") ;
-  else if (stale) s4_planline("stale ", dir, ": ", S4_NUM(stale), " files have changed since it was made") ;
+  s4_ramfs r ;
+  if (!s4_ramfs_check(&r, dir, 0, CHECK_TIMEOUT, 1)) s4_planline("unusable ", dir, ": ", r.why) ;
+  else if (r.stale == S4_NOBODY_KNOWS)
+    s4_planline("usable ", dir, ", but the files it was made of can't be looked at") ;
+  else if (r.stale) s4_planline("stale ", dir, ": ", S4_NUM(r.stale), " files have changed since it was made") ;
   else
   {
     s4_planline("usable ", dir) ;

@@ -1,6 +1,9 @@
 /* ISC license. */
 
-/* stage4-settle: runs a block again and again, as long as it leaves fewer mounts, swaps or block devices, but some. */
+/*
+  stage4-settle: runs a block again and again, as long as it leaves fewer mounts, writable file systems, swaps or block
+  devices.
+*/
 
 #include <errno.h>
 
@@ -28,27 +31,30 @@ static int has_shrunk (s4_leftovers const *before, s4_leftovers const *after)
    || after->swaps < before->swaps || after->devices < before->devices ;
 }
 
-static int is_all_gone (s4_leftovers const *l)
+static void say_difference (s4_leftovers const *before, s4_leftovers const *after)
 {
-  return !l->others && !l->writable && !l->swaps && !l->devices ;
+  s4_verbose("mounts ", S4_NUM(before->mounts), " -> ", S4_NUM(after->mounts),
+    ", writable file systems ", S4_NUM(before->writable), " -> ", S4_NUM(after->writable),
+    ", swaps ", S4_NUM(before->swaps), " -> ", S4_NUM(after->swaps),
+    ", block devices ", S4_NUM(before->devices), " -> ", S4_NUM(after->devices)) ;
 }
 
 static int settle (char const *const *block)
 {
   s4_leftovers before, after ;
   int code, ended ;
-  if (!s4_leftovers_count(&after)) s4_warnsys("unable to count what is there, running the block once") ;
-  do
+  int known = s4_leftovers_count(&after) ;
+  for (;;)
   {
+    if (!known) s4_warnsys("unable to count what is there, running the block once") ;
     before = after ;
     code = run_block(block, &ended) ;
-    if (!s4_leftovers_count(&after)) break ;
-    s4_verbose("mounts ", S4_NUM(before.mounts), " -> ", S4_NUM(after.mounts), ", swaps ", S4_NUM(before.swaps),
-      " -> ", S4_NUM(after.swaps),
-      ", block devices ", S4_NUM(before.devices), " -> ", S4_NUM(after.devices)) ;
+    if (!known || !ended) return code ;
+    known = s4_leftovers_count(&after) ;
+    if (!known) continue ;
+    say_difference(&before, &after) ;
+    if (!has_shrunk(&before, &after)) return code ;
   }
-  while (ended && has_shrunk(&before, &after) && !is_all_gone(&after)) ;
-  return code ;
 }
 
 int main (int argc, char const **argv, char const *const *envp)

@@ -167,7 +167,7 @@ static int report_swaps (struct plan const *p, s4_task const *t, unsigned int n)
     else if (t[k].err == EOWNERDEAD) s4_warn("unable to switch off ", path, ": its content does not fit into memory") ;
     else s4_warnerr(t[k].err, "unable to switch off ", path) ;
   }
-  s4_info("switched off ", S4_NUM(n - left), " of ", S4_NUM(n), " swaps that keep something busy") ;
+  s4_info("switched off ", S4_NUM(n - left), " of ", S4_NUM(n), p->all ? " swaps" : " swaps that keep something busy") ;
   return !left ? S4_DONE : late ? S4_LATE : S4_LEFT ;
 }
 

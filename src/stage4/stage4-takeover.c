@@ -33,9 +33,8 @@ struct names
 
 static int make_names (struct names *n, char const *scandir)
 {
-  return stralloc_cats(&n->finish, scandir) && stralloc_cats(&n->finish, FINISH) && stralloc_0(&n->finish)
-   && stralloc_cats(&n->new, scandir) && stralloc_cats(&n->new, FINISH ".stage4-new") && stralloc_0(&n->new)
-   && stralloc_cats(&n->old, scandir) && stralloc_cats(&n->old, FINISH ".stage4-old") && stralloc_0(&n->old) ;
+  return s4_cat(&n->finish, scandir, FINISH) && s4_cat(&n->new, scandir, FINISH ".stage4-new")
+   && s4_cat(&n->old, scandir, FINISH ".stage4-old") ;
 }
 
  /* Pid 1 has its own directory and $PATH: what was found here must be found there. */
@@ -81,8 +80,7 @@ static int add_word (stralloc *script, char const *word)
 static int make_script (stralloc *script, char const *const *prog)
 {
   stralloc path = STRALLOC_ZERO ;
-  if (!find_execline(&path, "execlineb")
-   || !stralloc_cats(script, "#!") || !stralloc_cats(script, path.s) || !stralloc_cats(script, " -P\n")) return 0 ;
+  if (!find_execline(&path, "execlineb") || !s4_cat(script, "#!", path.s, " -P\n")) return 0 ;
   if (!pid1_has_path()
    && (!find_execline(&path, "export") || !add_word(script, path.s)
     || !add_word(script, "PATH") || !add_word(script, s4_nextpath()))) return 0 ;

@@ -23,7 +23,7 @@ static enum s4_exectype_e look (char const *head, size_t len, size_t max)
   if (!copy) bail_out("out of memory", "") ;
   memcpy(copy, head, len) ;
   memset(out, '~', sizeof out) ;
-  r = s4_exec_interpreter(copy, len, interp, max) ;
+  r = s4_exec_type(copy, len, interp, max) ;
   free(copy) ;
   for (size_t i = 0 ; i < GUARD ; i++) if (out[i] != '~') return (enum s4_exectype_e)77 ;
   for (size_t i = GUARD + max ; i < sizeof out ; i++) if (out[i] != '~') return (enum s4_exectype_e)78 ;
@@ -230,7 +230,7 @@ static void the_real_one (void)
   char path[4096] ;
   enum s4_exectype_e r ;
   if (!openslurpclose(&sa, "/proc/self/exe")) bail_out("unable to read ", "/proc/self/exe") ;
-  r = s4_exec_interpreter(sa.s, sa.len, path, sizeof path) ;
+  r = s4_exec_type(sa.s, sa.len, path, sizeof path) ;
   if (r == S4_DYNAMIC) ok(!access(path, X_OK), "this program is dynamic, by %s", path) ;
   else ok(r == S4_STATIC || r == S4_LIBRARY, "this program is static") ;
   stralloc_free(&sa) ;

@@ -36,10 +36,10 @@ static void table (s4_mounts *ms, char const *s)
   ms->n = (unsigned int)genalloc_len(s4_mount, &g) ;
 }
 
-static int plan (s4_mountplan *p, s4_mounts const *ms, s4_wish const *wish)
+static int plan (s4_mountplan *p, s4_mounts const *ms, s4_policy const *policy)
 {
   s4_tree t ;
-  int r = s4_tree_make(&t, ms) && s4_mountplan_make(p, &t, wish) ;
+  int r = s4_tree_make(&t, ms) && s4_mountplan_make(p, &t, policy) ;
   s4_tree_free(&t) ;
   return r ;
 }
@@ -220,7 +220,7 @@ static void check_case (struct planned const *c)
   while (c->hung[nhung]) nhung++ ;
   for (; c->edges[nedges].first ; nedges++)
     edges[nedges] = (s4_edge){ .first = (unsigned int)s4_mounts_find(&ms, c->edges[nedges].first), .then = (unsigned int)s4_mounts_find(&ms, c->edges[nedges].then), .kind = c->edges[nedges].kind } ;
-  if (!ok(plan(&p, &ms, &(s4_wish){ .keep = c->keep, .nkeep = nkeep, .hung = c->hung, .nhung = nhung, .types = c->types, .edges = edges, .nedges = nedges }), "%s: a plan", c->name)) return ;
+  if (!ok(plan(&p, &ms, &(s4_policy){ .keep = c->keep, .nkeep = nkeep, .hung = c->hung, .nhung = nhung, .types = c->types, .edges = edges, .nedges = nedges }), "%s: a plan", c->name)) return ;
   spell_verdicts(&sa, &p, &ms) ;
   is_string(sa.s, c->verdicts, c->name) ;
   wrong = wrong_with_plan(&p, &ms, c->keep, nkeep, c->circle) ;
@@ -380,7 +380,7 @@ static enum model_result_e model_run (char const *types, int tell)
   model_make(&k) ;
   model_show(&k, &ms, of) ;
   for (nkeep = 0 ; nkeep < random_below(4) ; nkeep++) keep[nkeep] = 1 + random_below((uint32_t)k.n) ;
-  if (!plan(&p, &ms, &(s4_wish){ .keep = keep, .nkeep = nkeep, .types = types })) bail_out("out of memory", "") ;
+  if (!plan(&p, &ms, &(s4_policy){ .keep = keep, .nkeep = nkeep, .types = types })) bail_out("out of memory", "") ;
   wrong = wrong_with_plan(&p, &ms, keep, nkeep, 0) ;
   if (wrong) r = WRONG_PLAN ;
   for (unsigned int i = 0 ; i < p.n && r == FINE ; i++)
@@ -481,7 +481,7 @@ static double time_for (void (*shape) (s4_mount *, unsigned int), unsigned int n
     s4_mountplan p ;
     clock_t start = clock() ;
     double t ;
-    if (!plan(&p, &ms, &(s4_wish){ .keep = keep, .nkeep = 1, .types = "noxfs" })) bail_out("out of memory", "") ;
+    if (!plan(&p, &ms, &(s4_policy){ .keep = keep, .nkeep = 1, .types = "noxfs" })) bail_out("out of memory", "") ;
     t = (double)(clock() - start) / CLOCKS_PER_SEC ;
     if (!round || t < best) best = t ;
     if (check && !round)

@@ -90,10 +90,11 @@ $ stage4-hpr -n
 ! stage4-hpr: fatal: no action: give -A; STAGE4_ACTION counts only while the process of STAGE4_PID lives
 = 100
 
-in a container, without the right to end it: it ends itself
+in a container, without the right to end it
 $ stage4-hpr -f -A reboot ; echo "it has exited with $?"
 !~ stage4-hpr: info: reboot; left: [0-9]+ writable file systems, [0-9]+ mounts, [0-9]+ swaps, [0-9]+ block devices
-| it has exited with 0
+! stage4-hpr: fatal: unable to end the container: Operation not permitted
+| it has exited with 111
 = 0
 END
 

@@ -46,7 +46,7 @@ $ stage4-settle ' sh' ' -c' ' echo once ; exit 7' '' helper code sh -c 'echo "? 
 | ? is 7
 = 0
 $ stage4-settle -v 2 ' true' '' echo next
-!~ stage4-settle: info: mounts [0-9]+ -> [0-9]+, swaps [0-9]+ -> [0-9]+, block devices [0-9]+ -> [0-9]+
+!~ stage4-settle: info: mounts [0-9]+ -> [0-9]+, writable file systems [0-9]+ -> [0-9]+, swaps [0-9]+ -> [0-9]+, block devices [0-9]+ -> [0-9]+
 | next
 = 0
 $ stage4-settle ' stage4-settle' '  echo' '  inner' ' ' ' echo' ' outer' '' echo next

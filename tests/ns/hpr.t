@@ -86,8 +86,9 @@ END
 
 box "without the right to it, as another" 'exit 0' <<'END'
 run helper without 22 stage4-hpr -f -A reboot
-code 0
+code 111
 said "^stage4-hpr: info: reboot; left: "
+said "^stage4-hpr: fatal: unable to end the container: Operation not permitted$"
 end
 END
 
