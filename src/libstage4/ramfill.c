@@ -219,30 +219,56 @@ static int is_entered (s4_ramfill const *r, char const *dst)
   return 0 ;
 }
 
+ /* dir/name; an empty dir is the ramfs itself */
+
+static int join (stralloc *sa, char const *dir, char const *name)
+{
+  return stralloc_cats(sa, dir) && (!*dir || stralloc_append(sa, '/')) && stralloc_cats(sa, name) && stralloc_0(sa) ;
+}
+
+static int add_named (s4_ramfill *r, char const *dst, char const *src, char const *name)
+{
+  stralloc from = STRALLOC_ZERO, to = STRALLOC_ZERO ;
+  int ok = join(&from, src, name) && join(&to, dst, name) ? add_member(r, to.s, from.s)
+    : s4_unable("copy what is in ", src) ;
+  stralloc_free(&from) ;
+  stralloc_free(&to) ;
+  return ok ;
+}
+
+static int add_members (s4_ramfill *r, char const *dst, char const *src, DIR *dir)
+{
+  for (;;)
+  {
+    struct dirent *d ;
+    errno = 0 ;
+    d = readdir(dir) ;
+    if (!d) return !errno || s4_unable("read the directory ", src) ;
+    if (strcmp(d->d_name, ".") && strcmp(d->d_name, "..") && !add_named(r, dst, src, d->d_name)) return 0 ;
+  }
+}
+
+ /* By whatever path: a name says nothing where there are links and bind mounts. */
+
+static int is_the_ramfs (s4_ramfill const *r, DIR *dir)
+{
+  struct stat st, root ;
+  return !fstat(dirfd(dir), &st) && !fstat(r->root, &root) && st.st_dev == root.st_dev && st.st_ino == root.st_ino ;
+}
+
  /* Each only once: a link in it may lead back to it. */
 
 static int add_tree (s4_ramfill *r, char const *dst, char const *src)
 {
   DIR *dir ;
-  struct dirent *d ;
   char const *name = s4_concat(dst, "/") ;
-  int ok = 1 ;
+  int ok ;
   if (is_entered(r, name)) return 1 ;
-  if (!genalloc_append(char const *, &r->trees, &name)) return 0 ;
+  if (!genalloc_append(char const *, &r->trees, &name)) return s4_unable("copy ", src) ;
   dir = opendir(src) ;
   if (!dir) return s4_unable("read the directory ", src) ;
-  while (ok && (d = readdir(dir)))
-  {
-    stralloc from = STRALLOC_ZERO, to = STRALLOC_ZERO ;
-    if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..")) continue ;
-    ok = stralloc_cats(&from, src) && stralloc_append(&from, '/') && stralloc_cats(&from, d->d_name)
-     && stralloc_0(&from)
-     && stralloc_cats(&to, dst) && (!*dst || stralloc_append(&to, '/')) && stralloc_cats(&to, d->d_name)
-      && stralloc_0(&to)
-     && add_member(r, to.s, from.s) ;
-    stralloc_free(&from) ;
-    stralloc_free(&to) ;
-  }
+  ok = is_the_ramfs(r, dir) ? (errno = EINVAL, s4_unable("copy the ramfs into itself: ", src))
+    : add_members(r, dst, src, dir) ;
   closedir(dir) ;
   return ok ;
 }

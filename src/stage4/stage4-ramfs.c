@@ -209,20 +209,13 @@ static int has_dots (char const *path)
   return 0 ;
 }
 
-static int is_inside_of (char const *dir, char const *tree)
-{
-  size_t len = strlen(tree) ;
-  return !strncmp(dir, tree, len) && (tree[len-1] == '/' || dir[len] == '/') ;
-}
-
  /* "file" or "src=dst" */
 
-static void check_argument (char const *arg, char const *dir, int plain)
+static void check_argument (char const *arg)
 {
   char const *equals = strchr(arg, '=') ;
   if (*arg != '/' || (equals && equals[1] != '/')) s4_step_badarg("file (must begin with /)", arg) ;
   if (equals && has_dots(equals + 1)) s4_step_badarg("file (no . or .. in its place inside)", arg) ;
-  if (plain && is_inside_of(dir, arg)) s4_step_badarg("file (the directory to be made lies in it)", arg) ;
 }
 
 static uint64_t scan_size (char const *s)
@@ -256,7 +249,7 @@ int main (int argc, char const **argv, char const *const *envp)
   }
   if (!argc) s4_step_usage() ;
   argv[0] = s4_step_place("directory (must begin with /)", argv[0]) ;
-  for (int i = 1 ; i < argc ; i++) check_argument(argv[i], argv[0], o.plain) ;
+  for (int i = 1 ; i < argc ; i++) check_argument(argv[i]) ;
   if (s4.walking) return S4_DONE ;
   return s4.dryrun ? verify(argv[0]) : make(&o, argv[0], argv + 1) ;
 }
