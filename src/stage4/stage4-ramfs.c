@@ -37,21 +37,22 @@ static char const *const toolkit[] =
 #include "programs.h"
 } ;
 
+static int add_tool (s4_ramfill *r, char const *dir, char const *name)
+{
+  char const *file = s4_concat(dir, name) ;
+  char const *multicall = s4_concat(dir, "/stage4") ;
+  if (access(file, X_OK) == -1 && access(multicall, X_OK) == 0)
+    return s4_ramfill_path(r, multicall) && s4_ramfill_link(r, file + 1, "stage4") ;
+  return access(file, X_OK) == -1 ? s4_unable("find the toolkit's ", file) : s4_ramfill_path(r, file) ;
+}
+
 static int add_toolkit (s4_ramfill *r)
 {
   stralloc self = STRALLOC_ZERO, dir = STRALLOC_ZERO ;
-  char const *multicall ;
   if (sareadlink(&self, "/proc/self/exe") == -1 || !stralloc_0(&self)
    || !sadirname(&dir, self.s, strlen(self.s)) || !stralloc_0(&dir)) return s4_unable("find the toolkit by ",
      "/proc/self/exe") ;
-  multicall = s4_concat(dir.s, "/stage4") ;
-  for (unsigned int i = 0 ; i < sizeof toolkit / sizeof *toolkit ; i++)
-  {
-    char const *file = s4_concat(dir.s, toolkit[i]) ;
-    if (!access(file, X_OK)) { if (!s4_ramfill_path(r, file)) return 0 ; }
-    else if (!access(multicall, X_OK)
-     && (!s4_ramfill_path(r, multicall) || !s4_ramfill_link(r, file + 1, "stage4"))) return 0 ;
-  }
+  for (unsigned int i = 0 ; i < sizeof toolkit / sizeof *toolkit ; i++) if (!add_tool(r, dir.s, toolkit[i])) return 0 ;
   return 1 ;
 }
 

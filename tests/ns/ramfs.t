@@ -300,6 +300,20 @@ said 'unable to make the directory /not/there/ram'
 end
 END
 
+both "a toolkit that is not whole" <<'END'
+make
+mv /bin/stage4-hpr /aside
+fails "unable to find the toolkit's /bin/stage4-hpr: No such file or directory$"
+cp /aside /bin/stage4-hpr
+chmod 644 /bin/stage4-hpr
+fails "unable to find the toolkit's /bin/stage4-hpr: Permission denied$"
+cp -p /bin/stage4-nuke /bin/stage4
+make
+code 0
+is "the one binary has them all" "$(links /ram/bin/stage4-hpr)" stage4
+end
+END
+
 both "an empty directory" <<'END'
 mkdir /ram
 make /bin/dash
