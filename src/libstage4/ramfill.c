@@ -86,10 +86,17 @@ static int copy_link (s4_ramfill *r, char const *dst, int dirfd, char const *lin
   return s4_ramfill_link(r, dst, target) ;
 }
 
+static int fits (s4_ramfill const *r, char const *dst, uint64_t size)
+{
+  if (size <= r->left) return 1 ;
+  errno = ENOSPC ;
+  return s4_unable("stay within the size with ", dst) ;
+}
+
 static int write_inside (s4_ramfill *r, char const *dst, stralloc const *content, mode_t mode)
 {
   int fd, ok ;
-  if (content->len > r->left) return (errno = ENOSPC, s4_unable("stay within the size with ", dst)) ;
+  if (!fits(r, dst, content->len)) return 0 ;
   r->left -= content->len ;
   fd = openat(r->root, dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) ;
   if (fd == -1) return s4_unable("make inside ", dst) ;
@@ -190,6 +197,7 @@ static int add_file (s4_ramfill *r, char const *dst, char const *src, struct sta
   struct stat whole = *st ;
   int ok ;
   if (is_inside(r, dst)) return 1 ;
+  if (!fits(r, dst, (uint64_t)st->st_size)) return 0 ;   /* before all of it is in memory */
   if (!openslurpclose(&content, src)) return s4_unable("read ", src) ;
   whole.st_size = (off_t)content.len ;
   ok = write_inside(r, dst, &content, st->st_mode) && enter(r, 'f', &whole, dst, src)

@@ -300,6 +300,18 @@ said 'unable to make the directory /not/there/ram'
 end
 END
 
+both "too large to be read first" <<'END'
+truncate -s 1000000000 /large
+chmod 000 /large
+# without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH nobody can open it
+run helper without 1 helper without 2 stage4-ramfs $plain -s 100m /ram /large
+code 111
+said '^stage4-ramfs: fatal: unable to stay within the size with large: No space left on device$'
+run helper without 1 helper without 2 stage4-ramfs $plain /ram /large
+said '^stage4-ramfs: fatal: unable to read /large: Permission denied$'
+end
+END
+
 both "a toolkit that is not whole" <<'END'
 make
 mv /bin/stage4-hpr /aside
