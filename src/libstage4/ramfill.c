@@ -58,7 +58,7 @@ static int enter (s4_ramfill *r, char type, struct stat const *st, char const *d
     .type = type, .mode = st->st_mode, .size = type == 'f' ? (uint64_t)st->st_size : 0, .mtime = (uint64_t)st->st_mtime,
     .dst = s4_concat(dst, ""), .src = s4_concat(src, "")
   } ;
-  return *e.dst && *e.src && genalloc_append(s4_entry, &r->entries, &e) ;
+  return (*e.dst && *e.src && genalloc_append(s4_entry, &r->entries, &e)) || s4_unable("enter in the list ", dst) ;
 }
 
 int s4_ramfill_directory (s4_ramfill *r, char const *dst, mode_t mode)
@@ -179,14 +179,16 @@ static int add_needed (s4_ramfill *r, char const *program, char const *interpret
 static int add_program (s4_ramfill *r, char const *dst, char const *src, stralloc const *content)
 {
   char interpreter[PATH_MAX_LINUX] ;
-  stralloc path = STRALLOC_ZERO ;
   struct program p ;
   enum s4_exectype_e type = s4_exec_interpreter(content->s, content->len, interpreter, sizeof interpreter) ;
   if (type != S4_SCRIPT && type != S4_DYNAMIC) return 1 ;
-  if (!stralloc_cats(&path, "/") || !stralloc_cats(&path, dst) || !stralloc_0(&path)) return 0 ;
-  p = (struct program){ .path = path.s, .interpreter = strdup(interpreter), .dynamic = type == S4_DYNAMIC } ;
-  return p.interpreter && genalloc_append(struct program, &r->programs, &p) && s4_ramfill_path(r, interpreter)
-   && (!p.dynamic || add_needed(r, src, interpreter)) ;
+  p = (struct program)
+  {
+    .path = s4_concat("/", dst), .interpreter = s4_concat(interpreter, ""), .dynamic = type == S4_DYNAMIC
+  } ;
+  if (!*p.path || !*p.interpreter || !genalloc_append(struct program, &r->programs, &p))
+    return s4_unable("copy ", src) ;
+  return s4_ramfill_path(r, interpreter) && (!p.dynamic || add_needed(r, src, interpreter)) ;
 }
 
  /* --- files and trees --- */
@@ -295,7 +297,7 @@ static int pass (int fd, char const *path, struct stat const *st, void *data)
   struct passing *p = data ;
   p->st = *st ;
   p->last.len = 0 ;
-  if (!stralloc_cats(&p->last, path) || !stralloc_0(&p->last)) return 0 ;
+  if (!stralloc_cats(&p->last, path) || !stralloc_0(&p->last)) return s4_unable("copy ", path) ;
   if (S_ISDIR(st->st_mode)) return s4_ramfill_directory(p->r, relative(path), st->st_mode) ;
   return !S_ISLNK(st->st_mode) || copy_link(p->r, relative(path), fd, "") ;
 }
@@ -304,7 +306,7 @@ int s4_ramfill_path (s4_ramfill *r, char const *path)
 {
   struct passing p = { .r = r, .last = STRALLOC_ZERO } ;
   int ok = s4_path_walk(path, &pass, &p) ;
-  if (!ok && errno) s4_unable("copy ", path) ;
+  if (!ok && errno) s4_unable("copy ", path) ;   /* what pass() has reported is none of the walk's */
   if (ok && S_ISREG(p.st.st_mode)) ok = add_file(r, relative(p.last.s), p.last.s, &p.st) ;
   else if (ok && S_ISDIR(p.st.st_mode)) ok = add_tree(r, relative(p.last.s), p.last.s) ;
   else if (ok) ok = not_copied(path) ;
@@ -315,7 +317,7 @@ int s4_ramfill_path (s4_ramfill *r, char const *path)
 static int add_parents (s4_ramfill *r, char const *dst)
 {
   stralloc sa = STRALLOC_ZERO ;
-  int ok = stralloc_cats(&sa, dst) && stralloc_0(&sa) ;
+  int ok = (stralloc_cats(&sa, dst) && stralloc_0(&sa)) || s4_unable("make inside what is above ", dst) ;
   for (char *s = sa.s ; ok && (s = strchr(s, '/')) ; *s++ = '/')
   {
     *s = 0 ;
@@ -357,6 +359,7 @@ int s4_ramfill_finish (s4_ramfill *r)
   for (size_t i = 0 ; i < genalloc_len(struct program, &r->programs) ; i++)
     if (!works_inside(r, genalloc_s(struct program, &r->programs) + i)) return 0 ;
   for (size_t i = 0 ; i < n ; i++)
-    if (!s4_manifest_add(&text, genalloc_s(s4_entry, &r->entries) + i)) return s4_unable("write the ", "manifest") ;
-  return s4_manifest_end(&text, n) && write_inside(r, S4_MANIFEST, &text, 0400) ;
+    if (!s4_manifest_add(&text, genalloc_s(s4_entry, &r->entries) + i)) return s4_unable("write ", S4_MANIFEST) ;
+  if (!s4_manifest_end(&text, n)) return s4_unable("write ", S4_MANIFEST) ;
+  return write_inside(r, S4_MANIFEST, &text, 0400) ;
 }
