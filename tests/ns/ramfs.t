@@ -300,6 +300,20 @@ said 'unable to make the directory /not/there/ram'
 end
 END
 
+both "a failure is said once" <<'END'
+echo conf >/etc/conf
+mkdir -p /a/b
+echo file >/a/b/file
+fails 'unable to make inside the directory a/b: Not a directory$' /etc/conf=/a /a/b/file
+is "in one line, and what became of it" "$(wc -l </err)" 2
+ln -s b /a/link
+fails 'unable to make inside the link a/link: Not a directory$' /etc/conf=/a /a/link/file
+is "in one line, and what became of it" "$(wc -l </err)" 2
+fails 'unable to copy /a/b/none: No such file or directory$' /a/b/none
+is "in one line, and what became of it" "$(wc -l </err)" 2
+end
+END
+
 both "too large to be read first" <<'END'
 truncate -s 1000000000 /large
 chmod 000 /large
