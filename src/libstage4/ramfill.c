@@ -58,7 +58,7 @@ static int enter (s4_ramfill *r, char type, struct stat const *st, char const *d
     .type = type, .mode = st->st_mode, .size = type == 'f' ? (uint64_t)st->st_size : 0, .mtime = (uint64_t)st->st_mtime,
     .dst = s4_concat(dst, ""), .src = s4_concat(src, "")
   } ;
-  return *e.dst && *e.src && genalloc_append(s4_entry, &r->entries, &e) ;
+  return (*e.dst && *e.src && genalloc_append(s4_entry, &r->entries, &e)) || s4_unable("enter in the list ", dst) ;
 }
 
 int s4_ramfill_directory (s4_ramfill *r, char const *dst, mode_t mode)
@@ -86,10 +86,17 @@ static int copy_link (s4_ramfill *r, char const *dst, int dirfd, char const *lin
   return s4_ramfill_link(r, dst, target) ;
 }
 
+static int fits (s4_ramfill const *r, char const *dst, uint64_t size)
+{
+  if (size <= r->left) return 1 ;
+  errno = ENOSPC ;
+  return s4_unable("stay within the size with ", dst) ;
+}
+
 static int write_inside (s4_ramfill *r, char const *dst, stralloc const *content, mode_t mode)
 {
   int fd, ok ;
-  if (content->len > r->left) return (errno = ENOSPC, s4_unable("stay within the size with ", dst)) ;
+  if (!fits(r, dst, content->len)) return 0 ;
   r->left -= content->len ;
   fd = openat(r->root, dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600) ;
   if (fd == -1) return s4_unable("make inside ", dst) ;
@@ -172,14 +179,16 @@ static int add_needed (s4_ramfill *r, char const *program, char const *interpret
 static int add_program (s4_ramfill *r, char const *dst, char const *src, stralloc const *content)
 {
   char interpreter[PATH_MAX_LINUX] ;
-  stralloc path = STRALLOC_ZERO ;
   struct program p ;
   enum s4_exectype_e type = s4_exec_type(content->s, content->len, interpreter, sizeof interpreter) ;
   if (type != S4_SCRIPT && type != S4_DYNAMIC) return 1 ;
-  if (!stralloc_cats(&path, "/") || !stralloc_cats(&path, dst) || !stralloc_0(&path)) return 0 ;
-  p = (struct program){ .path = path.s, .interpreter = strdup(interpreter), .dynamic = type == S4_DYNAMIC } ;
-  return p.interpreter && genalloc_append(struct program, &r->programs, &p) && s4_ramfill_path(r, interpreter)
-   && (!p.dynamic || add_needed(r, src, interpreter)) ;
+  p = (struct program)
+  {
+    .path = s4_concat("/", dst), .interpreter = s4_concat(interpreter, ""), .dynamic = type == S4_DYNAMIC
+  } ;
+  if (!*p.path || !*p.interpreter || !genalloc_append(struct program, &r->programs, &p))
+    return s4_unable("copy ", src) ;
+  return s4_ramfill_path(r, interpreter) && (!p.dynamic || add_needed(r, src, interpreter)) ;
 }
 
  /* --- files and trees --- */
@@ -190,6 +199,7 @@ static int add_file (s4_ramfill *r, char const *dst, char const *src, struct sta
   struct stat whole = *st ;
   int ok ;
   if (is_inside(r, dst)) return 1 ;
+  if (!fits(r, dst, (uint64_t)st->st_size)) return 0 ;   /* before all of it is in memory */
   if (!openslurpclose(&content, src)) return s4_unable("read ", src) ;
   whole.st_size = (off_t)content.len ;
   ok = write_inside(r, dst, &content, st->st_mode) && enter(r, 'f', &whole, dst, src)
@@ -219,30 +229,56 @@ static int is_entered (s4_ramfill const *r, char const *dst)
   return 0 ;
 }
 
+ /* dir/name; an empty dir is the ramfs itself */
+
+static int join (stralloc *sa, char const *dir, char const *name)
+{
+  return stralloc_cats(sa, dir) && (!*dir || stralloc_append(sa, '/')) && stralloc_cats(sa, name) && stralloc_0(sa) ;
+}
+
+static int add_named (s4_ramfill *r, char const *dst, char const *src, char const *name)
+{
+  stralloc from = STRALLOC_ZERO, to = STRALLOC_ZERO ;
+  int ok = join(&from, src, name) && join(&to, dst, name) ? add_member(r, to.s, from.s)
+    : s4_unable("copy what is in ", src) ;
+  stralloc_free(&from) ;
+  stralloc_free(&to) ;
+  return ok ;
+}
+
+static int add_members (s4_ramfill *r, char const *dst, char const *src, DIR *dir)
+{
+  for (;;)
+  {
+    struct dirent *d ;
+    errno = 0 ;
+    d = readdir(dir) ;
+    if (!d) return !errno || s4_unable("read the directory ", src) ;
+    if (strcmp(d->d_name, ".") && strcmp(d->d_name, "..") && !add_named(r, dst, src, d->d_name)) return 0 ;
+  }
+}
+
+ /* By whatever path: a name says nothing where there are links and bind mounts. */
+
+static int is_the_ramfs (s4_ramfill const *r, DIR *dir)
+{
+  struct stat st, root ;
+  return !fstat(dirfd(dir), &st) && !fstat(r->root, &root) && st.st_dev == root.st_dev && st.st_ino == root.st_ino ;
+}
+
  /* Each only once: a link in it may lead back to it. */
 
 static int add_tree (s4_ramfill *r, char const *dst, char const *src)
 {
   DIR *dir ;
-  struct dirent *d ;
   char const *name = s4_concat(dst, "/") ;
-  int ok = 1 ;
+  int ok ;
   if (is_entered(r, name)) return 1 ;
-  if (!genalloc_append(char const *, &r->trees, &name)) return 0 ;
+  if (!genalloc_append(char const *, &r->trees, &name)) return s4_unable("copy ", src) ;
   dir = opendir(src) ;
   if (!dir) return s4_unable("read the directory ", src) ;
-  while (ok && (d = readdir(dir)))
-  {
-    stralloc from = STRALLOC_ZERO, to = STRALLOC_ZERO ;
-    if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, "..")) continue ;
-    ok = stralloc_cats(&from, src) && stralloc_append(&from, '/') && stralloc_cats(&from, d->d_name)
-     && stralloc_0(&from)
-     && stralloc_cats(&to, dst) && (!*dst || stralloc_append(&to, '/')) && stralloc_cats(&to, d->d_name)
-      && stralloc_0(&to)
-     && add_member(r, to.s, from.s) ;
-    stralloc_free(&from) ;
-    stralloc_free(&to) ;
-  }
+  ok = is_the_ramfs(r, dir) ? (errno = EINVAL, s4_unable("copy the ramfs into itself: ", src))
+    : add_members(r, dst, src, dir) ;
   closedir(dir) ;
   return ok ;
 }
@@ -261,7 +297,7 @@ static int pass (int fd, char const *path, struct stat const *st, void *data)
   struct passing *p = data ;
   p->st = *st ;
   p->last.len = 0 ;
-  if (!stralloc_cats(&p->last, path) || !stralloc_0(&p->last)) return 0 ;
+  if (!stralloc_cats(&p->last, path) || !stralloc_0(&p->last)) return s4_unable("copy ", path) ;
   if (S_ISDIR(st->st_mode)) return s4_ramfill_directory(p->r, relative(path), st->st_mode) ;
   return !S_ISLNK(st->st_mode) || copy_link(p->r, relative(path), fd, "") ;
 }
@@ -270,7 +306,7 @@ int s4_ramfill_path (s4_ramfill *r, char const *path)
 {
   struct passing p = { .r = r, .last = STRALLOC_ZERO } ;
   int ok = s4_path_walk(path, &pass, &p) ;
-  if (!ok && errno) s4_unable("copy ", path) ;
+  if (!ok && errno) s4_unable("copy ", path) ;   /* what pass() has reported is none of the walk's */
   if (ok && S_ISREG(p.st.st_mode)) ok = add_file(r, relative(p.last.s), p.last.s, &p.st) ;
   else if (ok && S_ISDIR(p.st.st_mode)) ok = add_tree(r, relative(p.last.s), p.last.s) ;
   else if (ok) ok = not_copied(path) ;
@@ -281,7 +317,7 @@ int s4_ramfill_path (s4_ramfill *r, char const *path)
 static int add_parents (s4_ramfill *r, char const *dst)
 {
   stralloc sa = STRALLOC_ZERO ;
-  int ok = stralloc_cats(&sa, dst) && stralloc_0(&sa) ;
+  int ok = (stralloc_cats(&sa, dst) && stralloc_0(&sa)) || s4_unable("make inside what is above ", dst) ;
   for (char *s = sa.s ; ok && (s = strchr(s, '/')) ; *s++ = '/')
   {
     *s = 0 ;
@@ -323,6 +359,7 @@ int s4_ramfill_finish (s4_ramfill *r)
   for (size_t i = 0 ; i < genalloc_len(struct program, &r->programs) ; i++)
     if (!works_inside(r, genalloc_s(struct program, &r->programs) + i)) return 0 ;
   for (size_t i = 0 ; i < n ; i++)
-    if (!s4_manifest_add(&text, genalloc_s(s4_entry, &r->entries) + i)) return s4_unable("write the ", "manifest") ;
-  return s4_manifest_end(&text, n) && write_inside(r, S4_MANIFEST, &text, 0400) ;
+    if (!s4_manifest_add(&text, genalloc_s(s4_entry, &r->entries) + i)) return s4_unable("write ", S4_MANIFEST) ;
+  if (!s4_manifest_end(&text, n)) return s4_unable("write ", S4_MANIFEST) ;
+  return write_inside(r, S4_MANIFEST, &text, 0400) ;
 }

@@ -37,21 +37,22 @@ static char const *const toolkit[] =
 #include "programs.h"
 } ;
 
+static int add_tool (s4_ramfill *r, char const *dir, char const *name)
+{
+  char const *file = s4_concat(dir, name) ;
+  char const *multicall = s4_concat(dir, "/stage4") ;
+  if (access(file, X_OK) == -1 && access(multicall, X_OK) == 0)
+    return s4_ramfill_path(r, multicall) && s4_ramfill_link(r, file + 1, "stage4") ;
+  return access(file, X_OK) == -1 ? s4_unable("find the toolkit's ", file) : s4_ramfill_path(r, file) ;
+}
+
 static int add_toolkit (s4_ramfill *r)
 {
   stralloc self = STRALLOC_ZERO, dir = STRALLOC_ZERO ;
-  char const *multicall ;
   if (sareadlink(&self, "/proc/self/exe") == -1 || !stralloc_0(&self)
    || !sadirname(&dir, self.s, strlen(self.s)) || !stralloc_0(&dir)) return s4_unable("find the toolkit by ",
      "/proc/self/exe") ;
-  multicall = s4_concat(dir.s, "/stage4") ;
-  for (unsigned int i = 0 ; i < sizeof toolkit / sizeof *toolkit ; i++)
-  {
-    char const *file = s4_concat(dir.s, toolkit[i]) ;
-    if (!access(file, X_OK)) { if (!s4_ramfill_path(r, file)) return 0 ; }
-    else if (!access(multicall, X_OK)
-     && (!s4_ramfill_path(r, multicall) || !s4_ramfill_link(r, file + 1, "stage4"))) return 0 ;
-  }
+  for (unsigned int i = 0 ; i < sizeof toolkit / sizeof *toolkit ; i++) if (!add_tool(r, dir.s, toolkit[i])) return 0 ;
   return 1 ;
 }
 
@@ -79,10 +80,23 @@ static int fill (s4_ramfill *r, char const *const *files)
   return s4_ramfill_finish(r) ;
 }
 
-static int is_ours (char const *dir)
+static int may_replace (char const *dir)
 {
-  return !access(s4_concat(dir, "/" S4_MANIFEST), F_OK) ;
+  if (!access(s4_concat(dir, "/" S4_MANIFEST), F_OK)) return 1 ;
+  errno = EEXIST ;
+  return s4_unable("replace what stage4-ramfs did not make: ", dir) ;
 }
+
+ /* What has become of dir. Whatever is not made has been reported where it failed. */
+
+enum outcome { AS_IT_WAS, MADE, COVERED, LOST } ;
+
+static char const *const failures[] =
+{
+  [AS_IT_WAS] = " was not made; what was there is as it was",
+  [COVERED] = " was made, but the old one still covers it",
+  [LOST] = " was not made, and what was there is gone"
+} ;
 
  /* --- a mount of its own --- */
 
@@ -104,35 +118,44 @@ static int detach (char const *dir)
    comes back if the new one can't be mounted.
  */
 
-static int replace (int root, char const *dir)
+static enum outcome replace (int root, char const *dir)
 {
   int old ;
-  if (!is_ours(dir)) return (errno = EEXIST, s4_unable("replace what stage4-ramfs did not make: ", dir)) ;
-  if (s4_mount_attach_beneath(root, dir)) return detach(dir) ;
+  if (s4_mount_attach_beneath(root, dir)) return detach(dir) ? MADE : COVERED ;
   old = s4_mount_clone(dir) ;
-  if (old == -1) return s4_unable("hold on to the old ", dir) ;
-  if (!detach(dir)) return 0 ;
-  if (s4_mount_attach(root, dir)) return 1 ;
+  if (old == -1) s4_unable("hold on to the old ", dir) ;
+  if (old == -1 || !detach(dir)) return AS_IT_WAS ;
+  if (s4_mount_attach(root, dir)) return MADE ;
   s4_unable("mount ", dir) ;
-  return s4_mount_attach(old, dir) ? 0 : s4_unable("mount again the old ", dir) ;
+  if (s4_mount_attach(old, dir)) return AS_IT_WAS ;
+  s4_unable("mount again the old ", dir) ;
+  return LOST ;
 }
 
-static int attach (int root, char const *dir)
+static enum outcome attach (int root, char const *dir)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
-  if (s4_mounts_load(&ms) && s4_mounts_on(&ms, dir) >= 0) return replace(root, dir) ;
-  return s4_mount_attach(root, dir) || s4_unable("mount ", dir) ;
+  int there = s4_mounts_load(&ms) && s4_mounts_on(&ms, dir) >= 0 ;
+  if (there && !may_replace(dir)) return AS_IT_WAS ;
+  if (there) return replace(root, dir) ;
+  if (s4_mount_attach(root, dir)) return MADE ;
+  s4_unable("mount ", dir) ;
+  return AS_IT_WAS ;
 }
 
-static int make_mounted (s4_ramfill *r, char const *dir, char const *size, char const *const *files)
+static enum outcome make_mounted (s4_ramfill *r, char const *dir, char const *size, char const *const *files)
 {
+  enum outcome end = AS_IT_WAS ;
   int made = !mkdir(dir, 0700) ;
-  if (!made && errno != EEXIST) return s4_unable("make the directory ", dir) ;
-  r->root = new_filesystem(size) ;
-  if (r->root == -1) s4_unable("make a file system for ", dir) ;
-  else if (fill(r, files) && attach(r->root, dir)) return 1 ;
-  if (made) rmdir(dir) ;
-  return 0 ;
+  if (!made && errno != EEXIST) s4_unable("make the directory ", dir) ;
+  else
+  {
+    r->root = new_filesystem(size) ;
+    if (r->root == -1) s4_unable("make a file system for ", dir) ;
+    else if (fill(r, files)) end = attach(r->root, dir) ;
+  }
+  if (made && end == AS_IT_WAS) rmdir(dir) ;
+  return end ;
 }
 
  /* --- a plain directory --- */
@@ -141,7 +164,7 @@ static int exchange (char const *new, char const *dir)
 {
   if (!rename(new, dir)) return 1 ;   /* also onto an empty directory */
   if (errno != EEXIST && errno != ENOTEMPTY) return s4_unable("put in place ", dir) ;
-  if (!is_ours(dir)) return (errno = EEXIST, s4_unable("replace what stage4-ramfs did not make: ", dir)) ;
+  if (!may_replace(dir)) return 0 ;
   if (syscall(SYS_renameat2, AT_FDCWD, new, AT_FDCWD, dir, EXCHANGE) == -1)
     return s4_unable("exchange for the old one ", dir) ;
   if (rm_rf(new) == -1) s4_warnsys("unable to remove the old one, now at ", new) ;
@@ -172,10 +195,13 @@ struct options
 static int make (struct options const *o, char const *dir, char const *const *files)
 {
   s4_ramfill r = { .left = o->bytes } ;
+  enum outcome end ;
   umask(0) ;
-  if (!(o->plain ? make_plain(&r, dir, files) : make_mounted(&r, dir, o->size, files)))
+  if (!o->plain) end = make_mounted(&r, dir, o->size, files) ;
+  else end = make_plain(&r, dir, files) ? MADE : AS_IT_WAS ;
+  if (end != MADE)
   {
-    s4_fatal(dir, " was not made; what was there is as it was") ;
+    s4_fatal(dir, failures[end]) ;
     return S4_NOTSTARTED ;
   }
   s4_info(dir, " is ready: ", S4_NUM((int64_t)genalloc_len(s4_entry, &r.entries)), " names, ",
@@ -209,20 +235,13 @@ static int has_dots (char const *path)
   return 0 ;
 }
 
-static int is_inside_of (char const *dir, char const *tree)
-{
-  size_t len = strlen(tree) ;
-  return !strncmp(dir, tree, len) && (tree[len-1] == '/' || dir[len] == '/') ;
-}
-
  /* "file" or "src=dst" */
 
-static void check_argument (char const *arg, char const *dir, int plain)
+static void check_argument (char const *arg)
 {
   char const *equals = strchr(arg, '=') ;
   if (*arg != '/' || (equals && equals[1] != '/')) s4_step_badarg("file (must begin with /)", arg) ;
   if (equals && has_dots(equals + 1)) s4_step_badarg("file (no . or .. in its place inside)", arg) ;
-  if (plain && is_inside_of(dir, arg)) s4_step_badarg("file (the directory to be made lies in it)", arg) ;
 }
 
 static uint64_t scan_size (char const *s)
@@ -256,7 +275,7 @@ int main (int argc, char const **argv, char const *const *envp)
   }
   if (!argc) s4_step_usage() ;
   argv[0] = s4_step_place("directory (must begin with /)", argv[0]) ;
-  for (int i = 1 ; i < argc ; i++) check_argument(argv[i], argv[0], o.plain) ;
+  for (int i = 1 ; i < argc ; i++) check_argument(argv[i]) ;
   if (s4.walking) return S4_DONE ;
   return s4.dryrun ? verify(argv[0]) : make(&o, argv[0], argv + 1) ;
 }

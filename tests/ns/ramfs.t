@@ -300,6 +300,46 @@ said 'unable to make the directory /not/there/ram'
 end
 END
 
+both "a failure is said once" <<'END'
+echo conf >/etc/conf
+mkdir -p /a/b
+echo file >/a/b/file
+fails 'unable to make inside the directory a/b: Not a directory$' /etc/conf=/a /a/b/file
+is "in one line, and what became of it" "$(wc -l </err)" 2
+ln -s b /a/link
+fails 'unable to make inside the link a/link: Not a directory$' /etc/conf=/a /a/link/file
+is "in one line, and what became of it" "$(wc -l </err)" 2
+fails 'unable to copy /a/b/none: No such file or directory$' /a/b/none
+is "in one line, and what became of it" "$(wc -l </err)" 2
+end
+END
+
+both "too large to be read first" <<'END'
+truncate -s 1000000000 /large
+chmod 000 /large
+# without CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH nobody can open it
+run helper without 1 helper without 2 stage4-ramfs $plain -s 100m /ram /large
+code 111
+said '^stage4-ramfs: fatal: unable to stay within the size with large: No space left on device$'
+run helper without 1 helper without 2 stage4-ramfs $plain /ram /large
+said '^stage4-ramfs: fatal: unable to read /large: Permission denied$'
+end
+END
+
+both "a toolkit that is not whole" <<'END'
+make
+mv /bin/stage4-hpr /aside
+fails "unable to find the toolkit's /bin/stage4-hpr: No such file or directory$"
+cp /aside /bin/stage4-hpr
+chmod 644 /bin/stage4-hpr
+fails "unable to find the toolkit's /bin/stage4-hpr: Permission denied$"
+cp -p /bin/stage4-nuke /bin/stage4
+make
+code 0
+is "the one binary has them all" "$(links /ram/bin/stage4-hpr)" stage4
+end
+END
+
 both "an empty directory" <<'END'
 mkdir /ram
 make /bin/dash
@@ -349,17 +389,44 @@ is "it can be used" "$code $(cat /out)" "0 usable /ram"
 end
 END
 
+box "a directory that can be opened but not read" <<'END'
+# this one is such without CAP_SYS_PTRACE; ls shows nothing of an error then
+dir=/proc/1/map_files
+if test -z "$(ls $dir)" || test -n "$(helper without 19 ls $dir 2>&1)" ; then skip "it is an error" "no such directory"
+else
+  run helper without 19 stage4-ramfs -d /ram $dir=/x
+  code 111
+  said '^stage4-ramfs: fatal: unable to read the directory /proc/1/map_files: Permission denied$'
+  run stage4-ramfs -n /ram
+  is "nothing was made" "$(cat /out)" "unusable /ram: no such directory: /ram"
+fi
+end
+END
+
 box "into what is copied" <<'END'
 mkdir /tree
 echo file >/tree/file
-run /usr/bin/timeout 20 stage4-ramfs -d /tree/ram /tree
-code 100
-ok "nothing half-made is left" not ls -d /tree/ram.*
-if test "$code" = 0 ; then
-  ok "it is not in itself" not ls -d /tree/ram/tree/ram*
-else
-  ok "nothing was made" not test -e /tree/ram
-fi
+ln -s /tree /link
+m tmpfs /elsewhere
+mkdir /elsewhere/bound
+mount -o bind /tree /elsewhere/bound
+# it is found out by what it is: a name may be any
+for from in /tree /tree=/x /tree/=/x /link /link=/x /elsewhere=/x ; do
+  run /usr/bin/timeout 20 stage4-ramfs -d /tree/ram $from
+  code 111
+  said '^stage4-ramfs: fatal: unable to copy the ramfs into itself: /[a-z/]*/ram[.]stage.-new: Invalid argument$'
+  is "$from: nothing is left" "$(ls -A /tree)" file
+done
+run stage4-ramfs -d /tree/ram /tree/file
+code 0
+run stage4-ramfs -d /tree/ram /tree/ram=/old /tree/file
+code 0
+ok "the old one is no obstacle" test -e /tree/ram/old/tree/file
+run stage4-ramfs /mounted /tree /tree/ram=/old
+code 0
+run /usr/bin/timeout 20 stage4-ramfs /tree/mounted /tree
+code 0
+is "nor is one that is mounted: nothing leads into it" "$(find /tree/mounted/tree/mounted)" /tree/mounted/tree/mounted
 end
 END
 
