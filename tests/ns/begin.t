@@ -192,6 +192,17 @@ unsaid 'under way'
 end
 END
 
+box "many at once" <<'END'
+# each has walked its line when another one takes the name
+for i in 1 2 3 4 5 6 7 8 ; do
+  stage4-begin -A reboot -o sh -c 'echo x >>/began ; exec sleep 1000' 2>>/err &
+done
+await sh -c 'test "$(grep -c "under way" /err)" = 7'
+is "one has begun" "$(wc -l </began)" 1
+unsaid "unable to keep other chains"
+end
+END
+
 box "the end of one that leaves a daemon" <<'END'
 run stage4-begin -A return -o stage4-hook " helper" " victim" "" true
 code 0

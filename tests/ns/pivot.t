@@ -68,6 +68,20 @@ ramfs -d
 pivot -R /ram
 END
 
+pivoting "by another name of it" <<'END'
+cat >/t/then <<'X'
+code 0
+is "the mounts" "$(mounts | sort)" "/ /oldroot /proc /run"
+ok "the old root can be unmounted" umount /oldroot
+unsaid 'no pivot'
+end
+X
+ramfs
+mkdir /var
+ln -s / /var/here
+pivot -R /var//here/ram
+END
+
 pivoting "the variable, another name, other paths" <<'END'
 m tmpfs /data/deep
 m tmpfs /data/deep/er
