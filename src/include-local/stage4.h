@@ -358,6 +358,11 @@ extern int s4_proc_write (char const *name, char const *value) ;
  /* pure; a line of /proc/PID/stat (proc(5)); all but uid */
 extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
 extern int s4_process_read (pid_t, s4_process *) ;   /* 0: it is gone, or can't be seen */
+ /*
+   pure; appends the functions of a /proc/PID/stack (proc(5)), at most max of them, the innermost first:
+   "a < b < c"; how many, -1 without memory
+ */
+extern int s4_stack_names (stralloc *out, stralloc *stack, unsigned int max) ;
  /* appends pid_t: the children of its first thread; 0: the kernel has no list of them (CONFIG_PROC_CHILDREN) */
 extern int s4_proc_children (pid_t, genalloc *pids) ;
  /* f for each open file of this process but s4_proc(); 1, or 0 if f said so, which ends it; -1 */
@@ -368,7 +373,7 @@ extern int s4_processes (int (*f) (pid_t, void *), void *data) ;
 extern int s4_in_container (void) ;
 
 
- /* victims.c, spare.c: processes that are to end */
+ /* victims.c, spare.c, thaw.c: processes that are to end */
 
 enum s4_spared_e { S4_NOT_SPARED, S4_SPARED_STORAGE, S4_SPARED_CGROUP } ;
 
@@ -406,6 +411,9 @@ extern unsigned int s4_victims_name (s4_victims const *, char const *what) ;
 
  /* Until all are gone: 1, or 0 at that time. Names them from *next_report on, once a second. */
 extern int s4_victims_wait (s4_victims const *, s4_ms until, s4_ms *next_report) ;
+
+ /* all frozen cgroups, of both versions, below /sys/fs/cgroup; reported */
+extern void s4_thaw_cgroups (void) ;
 
 
  /* fields.c: lines of fields with a space between them; pure */

@@ -95,3 +95,22 @@ int s4_process_read (pid_t pid, s4_process *p)
   p->uid = st.st_uid ;
   return 1 ;
 }
+
+ /* "[<0>] io_schedule+0x46/0x80 [module]" a line; the address is 0 for whom it is no business. */
+
+int s4_stack_names (stralloc *out, stralloc *stack, unsigned int max)
+{
+  size_t pos = 0 ;
+  char *line ;
+  unsigned int n = 0 ;
+  if (!stralloc_0(stack)) return -1 ;
+  stack->len-- ;
+  while (n < max && (line = s4_next_line(stack, &pos)))
+  {
+    char *name = strchr(line, ' ') ;
+    if (!name) continue ;
+    name[1 + strcspn(name + 1, "+ ")] = 0 ;
+    if (name[1] && !s4_cat(out, n++ ? " < " : "", name + 1)) return -1 ;
+  }
+  return (int)n ;
+}

@@ -22,6 +22,8 @@
 #include "stage4.h"
 
 #define NAMED_MAX 8     /* processes that one line names */
+#define STACK_MAX 5     /* functions that are named of one that is stuck in the kernel */
+#define PLACE_TIMEOUT 300
 
 s4_victim *s4_victims_list (s4_victims const *victims)
 {
@@ -140,14 +142,23 @@ static int is_gone (s4_victim const *v)
   return !s4_process_read(v->p.pid, &now) || now.start != v->p.start || now.dead ;
 }
 
- /* Where the kernel holds it: the function, as wchan(5) of proc has it. */
+ /* Where the kernel holds it: its stack, or at least the function (proc(5)). To look may mean to wait with it. */
+
+static int tell_place (int fd, void *data)
+{
+  pid_t const pid = *(pid_t const *)data ;
+  stralloc text = STRALLOC_ZERO, place = STRALLOC_ZERO ;
+  char name[S4_PROCNAME] ;
+  if ((!s4_proc_read(s4_proc_name(name, pid, "/stack"), &text) || s4_stack_names(&place, &text, STACK_MAX) <= 0)
+   && s4_proc_read(s4_proc_name(name, pid, "/wchan"), &text) && !s4_cat(&place, text.s)) return ENOMEM ;
+  return s4_answer(fd, place.s, place.len) ;
+}
 
 static int add_place (stralloc *sa, pid_t pid)
 {
-  static stralloc text = STRALLOC_ZERO ;
-  char name[S4_PROCNAME] ;
-  s4_proc_name(name, pid, "/wchan") ;
-  return s4_cat(sa, " (uninterruptible in ", s4_proc_read(name, &text) ? text.s : "the kernel", ")") ;
+  static stralloc place = STRALLOC_ZERO ;
+  int known = s4_ask(&tell_place, &pid, PLACE_TIMEOUT, &place) && place.len && stralloc_0(&place) ;
+  return s4_cat(sa, " (uninterruptible in ", known ? place.s : "the kernel", ")") ;
 }
 
 unsigned int s4_victims_name (s4_victims const *victims, char const *what)

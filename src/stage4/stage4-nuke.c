@@ -24,6 +24,7 @@
 
 #define USAGE "stage4-nuke [ -v verbosity ] [ -f ] [ -n ] [ -t termgrace ] [ -k killgrace ] [ -s sig ] [ -a ] [ -o pid ]... [ -O dir ]... prog..."
 #define LIST_TIMEOUT 1000
+#define PATIENCE 250    /* before somebody may be frozen */
 #define DOUBT 1000      /* how long to look for who comes and goes */
 #define RESPAWNS 5      /* rounds that found nothing but processes that were started since */
 
@@ -102,6 +103,7 @@ struct end
   uint64_t since ;         /* when it began, in ticks */
   unsigned int respawns ;  /* rounds that found nothing older */
   size_t signalled ;
+  int thawed ;
 } ;
 
 static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, struct end *e)
@@ -122,6 +124,16 @@ static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, s
   return SIGNALLED ;
 }
 
+ /* Most are gone at once. Who isn't may be frozen. */
+
+static int wait_for (s4_victims const *victims, struct end *e, s4_ms *next_report)
+{
+  s4_ms const soon = s4_now() + PATIENCE ;
+  if (s4_victims_wait(victims, e->until < soon ? e->until : soon, next_report)) return 1 ;
+  if (!e->thawed++) s4_thaw_cgroups() ;
+  return s4_victims_wait(victims, e->until, next_report) ;
+}
+
 static enum outcome_e end_all (struct options *o, s4_victims *victims, int sig, s4_ms grace, size_t *signalled)
 {
   struct end e = { .sig = sig, .until = s4_limit(grace), .since = s4_ticks() } ;
@@ -133,7 +145,7 @@ static enum outcome_e end_all (struct options *o, s4_victims *victims, int sig, 
     outcome = find_and_signal(o, victims, &e) ;
     s4_nice(nice) ;
   }
-  while (outcome == SIGNALLED && s4_victims_wait(victims, e.until, &next_report)) ;
+  while (outcome == SIGNALLED && wait_for(victims, &e, &next_report)) ;
   *signalled = e.signalled ;
   return outcome == SIGNALLED ? SURVIVORS : outcome ;
 }

@@ -145,9 +145,36 @@ static void the_real_ones (void)
   ok(s4_processes(&count, n) == 0 && n[0] == 1, "f's 0 ends it") ;
 }
 
+ /* Kernel stacks, as fs/proc/base.c:proc_pid_stack prints them. */
+
+static struct { char const *text ; unsigned int max ; char const *names ; } const stacks[] =
+{
+  { "[<0>] rpc_wait_bit_killable+0x1e/0xb0 [sunrpc]\n[<0>] __rpc_execute+0x10c/0x3f0 [sunrpc]\n", 5,
+    "rpc_wait_bit_killable < __rpc_execute" },
+  { "[<0>] a+0x1/0x2\n[<0>] b+0x1/0x2\n[<0>] c+0x1/0x2\n", 2, "a < b" },
+  { "[<0>] a+0x1/0x2\n[<0>] b", 5, "a < b" },
+  { "", 5, "" },
+  { "\n \nnothing\n[<0>] \n[<0>]  +\n", 5, "" },
+  { "[<0>] a+0x1/0x2\n", 0, "" },
+} ;
+
+static void kernel_stacks (void)
+{
+  for (size_t i = 0 ; i < sizeof stacks / sizeof *stacks ; i++)
+  {
+    stralloc text = STRALLOC_ZERO, names = STRALLOC_ZERO ;
+    int n = stralloc_cats(&text, stacks[i].text) ? s4_stack_names(&names, &text, stacks[i].max) : -2 ;
+    is_string(names.len ? names.s : "", stacks[i].names, "a kernel stack") ;
+    ok(n >= 0 && (unsigned int)n <= stacks[i].max, "stack %zu: %d functions", i, n) ;
+    stralloc_free(&text) ;
+    stralloc_free(&names) ;
+  }
+}
+
 int main (void)
 {
   s4_process p ;
+  kernel_stacks() ;
   all_names() ;
   long_names() ;
   for (size_t i = 0 ; i < sizeof kinds / sizeof *kinds ; i++)

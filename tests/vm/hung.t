@@ -26,6 +26,7 @@ END
 ok "the mount that hangs is named while it does" console_has "$console" 'still unmounting /mnt/fuse/dir'
 ok "and is given up" console_has "$console" 'gave up unmounting /mnt/fuse/dir .* after 3\.'
 ok "the FUSE file system that it hangs on is forced" console_has "$console" 'forcing /mnt/fuse '
+ok "the chain goes on" console_has "$console" '^=== after umountall'
 ok "nothing of it is left" not console_has "$console" ' /mnt/fuse.* 0 0'
 ok "the disk that does not answer is named" console_has "$console" 'left: /mnt/dead \(ext4 on /dev/mapper/dead\), still being unmounted'
 ok "it is not counted as unmounted" console_has "$console" 'stage4-umountall: info: unmounted 2, left '

@@ -1,0 +1,54 @@
+#!/bin/bash
+# What a kill meets on a real machine: frozen cgroups, other pid namespaces, somebody who is stuck in the kernel.
+. "$(dirname "$0")/lib.sh"
+
+vm_test dm_mod
+vm_test_stage4
+image_ext4 "$work/disk.img" 16M
+image_ext4 "$work/dead.img" 16M
+
+VM_TIME=60 guest "$work/disk.img" "$work/dead.img" <<'END'
+mkdir /mnt/disk /mnt/dead
+mount -t ext4 /dev/vda /mnt/disk
+dm create dead /dev/vdb
+mount -t ext4 /dev/mapper/dead /mnt/dead
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mkdir -p /sys/fs/cgroup/some/deep /sys/fs/cgroup/other
+cat >/freeze <<'X'
+echo $$ >/sys/fs/cgroup/some/deep/cgroup.procs
+exec sleep 1000 >/mnt/disk/frozen
+X
+cat >/now <<'X'
+read -r up idle </proc/uptime
+echo "${up%.*}${up#*.}0"
+X
+sh /freeze &
+until grep -q . /sys/fs/cgroup/some/deep/cgroup.procs ; do usleep 10000 ; done
+echo 1 >/sys/fs/cgroup/some/deep/cgroup.freeze
+start=$(sh /now)
+stage4-nuke -f
+check "a frozen process ends" test $? = 0
+check "in time" test $(($(sh /now) - start)) -lt 3000
+# the init of a pid namespace doesn't see SIGTERM unless it catches it
+mkfifo /ready
+unshare -p -f sh -c 'sleep 1000 & exec unshare -p -f sh -c "echo >/ready ; exec sleep 1000"' >/mnt/disk/nested &
+read -r line </ready
+stage4-nuke -f -t 1s
+check "nested pid namespaces end" test $? = 0
+check "nobody keeps the disk busy" umount /mnt/disk
+mount -t ext4 /dev/vda /mnt/disk
+echo x >/mnt/dead/file
+dm suspend dead
+sync &
+sleep 1
+echo "=== request"
+exec stage4-begin -A reboot -t 30s stage4-nuke -t 1s -k 1s stage4-hook ' env' '' stage4-umountall -t 1s stage4-hpr -t 1s
+END
+
+guest_says "a frozen process ends" "in time" "nested pid namespaces end" "nobody keeps the disk busy"
+ok "the frozen cgroup is named" console_has "$console" '^stage4-nuke: info: thawed /sys/fs/cgroup/some/deep'
+ok "who is stuck is named, and where" \
+  console_has "$console" "stage4-nuke: info: can't be killed: [0-9]* sync \\(uninterruptible in [a-z_0-9]* < [a-z_0-9]* < "
+ok "?=1" console_has "$console" '^\?=1'
+reset_and_clean "somebody stuck"
+done_testing
