@@ -485,10 +485,13 @@ struct s4_tree_s
   unsigned int *parent ;       /* of each mount: what it is mounted on, or S4_NONE: not visible */
   unsigned int *by_id ;        /* all mounts, sorted by id */
   unsigned int *by_place ;     /* sorted by the parent's id and the mount point */
+  unsigned char *hidden ;      /* of each mount: others lie over it, see s4_tree_hider() */
   unsigned int root ;          /* the lowest mount on / */
 } ;
 
 extern unsigned int *s4_numbers (unsigned int n) ;                  /* malloc'd: 0..n, n too; 0: no memory */
+ /* n of them, by a comparison of indices, as qsort(3) */
+extern void s4_sort_numbers (unsigned int *, unsigned int n, int (*compare) (void const *, void const *)) ;
 extern int s4_tree_make (s4_tree *, s4_mounts const *) ;            /* 0: no memory */
 extern void s4_tree_free (s4_tree *) ;
  /* an index, or S4_NONE; so do those that follow */
@@ -637,8 +640,8 @@ struct s4_kept_s
   unsigned int path ;    /* index of the path that leads through it */
   int below ;            /* the walk has not got there, and by its name the path leads on */
 } ;
- /* adds s4_kept for all that each path leads through; 0 with errno: not for all of them */
-extern int s4_keep_resolve (char const *const *paths, unsigned int n, genalloc *kept) ;
+ /* adds s4_kept for all that each path leads through; a tree, or null, makes it faster; 0 with errno: not for all */
+extern int s4_keep_resolve (s4_tree const *, char const *const *paths, unsigned int n, genalloc *kept) ;
  /* the last path that needs it, by index; -1 */
 extern int s4_kept_find (genalloc const *kept, unsigned int id) ;
  /* id of the mount whose root that path is, or 0 */
@@ -673,7 +676,10 @@ struct s4_unmount_s
 {
   char const *types ;        /* -T or 0 */
   s4_ms timeout ;            /* for one mount, without progress */
-  genalloc kept ;            /* s4_kept */
+  char const *const *keep ;  /* paths that must stay */
+  unsigned int nkeep ;
+  genalloc kept ;            /* s4_kept: what they lead through, since the first plan */
+  int resolved ;
 
   s4_mounts ms ;             /* the table of the last pass, what it means, and the plan */
   s4_storage st ;

@@ -2,6 +2,7 @@
 
 /* What kind of thing a file system type is. What is not known here can lose data. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "stage4.h"
@@ -18,10 +19,14 @@ static char const *const network[] =
   { "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "glusterfs", "lustre", "ncp", "ncpfs", "nfs", "nfs4",
     "orangefs", "pvfs2", "smb3", "smbfs", "virtiofs" } ;
 
-static int one_of (char const *const *list, size_t n, char const *s)
+static int compare (void const *type, void const *entry)
 {
-  while (n--) if (!strcmp(list[n], s)) return 1 ;
-  return 0 ;
+  return strcmp(type, *(char const *const *)entry) ;
+}
+
+static int one_of (char const *const *sorted, size_t n, char const *type)
+{
+  return !!bsearch(type, sorted, n, sizeof *sorted, &compare) ;
 }
 
 enum s4_fsclass_e s4_fsclass (char const *type)

@@ -27,31 +27,20 @@ struct resolve
 
  /* --- by the table --- */
 
- /* Nothing but / leads to a mount point that is one component below it: neither links nor other mounts. */
+ /*
+   / itself, and mount points one component below it: there are neither links nor other mounts on the way. But not where
+   something is mounted over /.
+ */
 
 static int keep_mount_point (s4_tree const *t, char const *path, unsigned int index, genalloc *kept)
 {
-  unsigned int root = s4_tree_holding(t, "/"), i = s4_tree_holding(t, path) ;
+  unsigned int i = s4_tree_holding(t, path) ;
   s4_kept k[2] = { { .path = index }, { .path = index } } ;
-  if (root == S4_NONE || i == S4_NONE || strcmp(t->ms->m[i].dir, path) || strrchr(path, '/') != path || !path[1])
-    return 0 ;
-  k[0].id = t->ms->m[root].id ;
+  if (t->root == S4_NONE || s4_tree_holding(t, "/") != t->root || i == S4_NONE || strcmp(t->ms->m[i].dir, path)
+   || strrchr(path, '/') != path) return 0 ;
+  k[0].id = t->ms->m[t->root].id ;
   k[1].id = t->ms->m[i].id ;
-  return genalloc_catb(s4_kept, kept, k, 2) ;
-}
-
-static void keep_mount_points (struct resolve *r, genalloc *kept)
-{
-  s4_mounts ms = S4_MOUNTS_ZERO ;
-  s4_tree t ;
-  if (!s4_mounts_load(&ms)) return ;
-  if (s4_tree_make(&t, &ms))
-  {
-    for (unsigned int k = 0 ; k < r->n ; k++)
-      r->known[k] = (unsigned char)keep_mount_point(&t, r->paths[k], k, kept) ;
-    s4_tree_free(&t) ;
-  }
-  s4_mounts_free(&ms) ;
+  return genalloc_catb(s4_kept, kept, k, path[1] ? 2 : 1) ;
 }
 
  /* --- by a walk --- */
@@ -100,13 +89,13 @@ static void keep_by_name (char const *path, unsigned int index, genalloc *kept)
    last one told is it.
  */
 
-int s4_keep_resolve (char const *const *paths, unsigned int n, genalloc *kept)
+int s4_keep_resolve (s4_tree const *t, char const *const *paths, unsigned int n, genalloc *kept)
 {
   struct resolve r = { .paths = paths, .known = calloc(n + 1, 1), .n = n } ;
   genalloc answer = GENALLOC_ZERO ;
   int e = 0 ;
   if (!r.known) return 0 ;
-  keep_mount_points(&r, kept) ;
+  for (unsigned int k = 0 ; t && k < n ; k++) r.known[k] = (unsigned char)keep_mount_point(t, paths[k], k, kept) ;
   while (next_unknown(&r))
   {
     int complete = s4_ask(&resolve_from, &r, LOOK_TIMEOUT, &answer) ;

@@ -36,7 +36,7 @@ static int add_hiders (struct planning *g, unsigned int i, unsigned int then)
 {
   unsigned int j ;
   size_t len = 0 ;
-  while ((j = s4_tree_hider(g->tree, i, &len)) != S4_NONE) if (!add_edge(g, j, then)) return 0 ;
+  while (g->tree->hidden[i] && (j = s4_tree_hider(g->tree, i, &len)) != S4_NONE) if (!add_edge(g, j, then)) return 0 ;
   return 1 ;
 }
 

@@ -44,26 +44,40 @@ static int compare_place (void const *a, void const *b)
   return px < py ? -1 : px > py ? 1 : strcmp(x->dir, y->dir) ;
 }
 
+ /* Mostly they are: then it takes a look at each. */
+
+void s4_sort_numbers (unsigned int *p, unsigned int n, int (*compare) (void const *, void const *))
+{
+  for (unsigned int i = 1 ; i < n ; i++)
+    if (compare(p + i - 1, p + i) > 0)
+    {
+      qsort(p, n, sizeof(unsigned int), compare) ;
+      return ;
+    }
+}
+
 int s4_tree_make (s4_tree *t, s4_mounts const *ms)
 {
   *t = (s4_tree){ .ms = ms, .parent = s4_numbers(ms->n), .by_id = s4_numbers(ms->n), .by_place = s4_numbers(ms->n),
-    .root = S4_NONE } ;
-  if (!t->parent || !t->by_id || !t->by_place)
+    .hidden = calloc(ms->n + 1, 1), .root = S4_NONE } ;
+  if (!t->parent || !t->by_id || !t->by_place || !t->hidden)
   {
     s4_tree_free(t) ;
     return 0 ;
   }
   sorting = ms->m ;
-  if (ms->n)
-  {
-    qsort(t->by_id, ms->n, sizeof(unsigned int), &compare_id) ;
-    qsort(t->by_place, ms->n, sizeof(unsigned int), &compare_place) ;
-  }
+  s4_sort_numbers(t->by_id, ms->n, &compare_id) ;
+  s4_sort_numbers(t->by_place, ms->n, &compare_place) ;
   for (unsigned int i = 0 ; i < ms->n ; i++)
   {
     t->parent[i] = s4_tree_find(t, ms->m[i].parent) ;
     if (t->parent[i] == i) t->parent[i] = S4_NONE ;
     if (t->parent[i] == S4_NONE && !strcmp(ms->m[i].dir, "/")) t->root = i ;
+  }
+  for (unsigned int i = 0 ; i < ms->n ; i++)
+  {
+    size_t len = 0 ;
+    t->hidden[i] = s4_tree_hider(t, i, &len) != S4_NONE ;
   }
   return 1 ;
 }
@@ -73,6 +87,8 @@ void s4_tree_free (s4_tree *t)
   free(t->parent) ;
   free(t->by_id) ;
   free(t->by_place) ;
+  free(t->hidden) ;
+  t->hidden = 0 ;
   t->parent = t->by_id = t->by_place = 0 ;
 }
 

@@ -32,7 +32,7 @@ static int number_superblocks (s4_storage *st)
   unsigned int *by_device = s4_numbers(n) ;
   if (!by_device) return 0 ;
   sorting = st->ms->m ;
-  if (n) qsort(by_device, n, sizeof(unsigned int), &compare_device) ;
+  s4_sort_numbers(by_device, n, &compare_device) ;
   for (unsigned int k = 0 ; k < n ; k++)
   {
     unsigned int i = by_device[k] ;
@@ -49,11 +49,10 @@ static int number_superblocks (s4_storage *st)
 static unsigned char own_reach (s4_tree const *t, unsigned int i)
 {
   s4_mount const *m = t->ms->m + i ;
-  size_t len = 0 ;
   enum s4_fsclass_e c = t->parent[i] == S4_NONE ? S4_FS_PSEUDO : s4_fsclass(t->ms->m[t->parent[i]].type) ;
   unsigned int over = s4_tree_on(t, m->id, m->dir, strlen(m->dir)) ;
   unsigned char r = c == S4_FS_NETWORK || c == S4_FS_FUSE ? S4_REACH_REMOTE : 0 ;
-  if (s4_tree_hider(t, i, &len) != S4_NONE) r |= S4_REACH_HIDDEN ;
+  if (t->hidden[i]) r |= S4_REACH_HIDDEN ;
   return over != S4_NONE && over != i ? r | S4_REACH_COVERED : r ;
 }
 

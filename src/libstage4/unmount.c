@@ -50,6 +50,12 @@ static int collect_ids (s4_unmount const *u, genalloc *kept, genalloc *hung)
   return 1 ;
 }
 
+static void resolve_once (s4_unmount *u)
+{
+  if (u->resolved++) return ;
+  if (!s4_keep_resolve(&u->st.tree, u->keep, u->nkeep, &u->kept)) s4_warnsys("unable to resolve all paths to keep") ;
+}
+
 int s4_unmount_plan (s4_unmount *u)
 {
   genalloc kept = GENALLOC_ZERO, hung = GENALLOC_ZERO ;   /* ids */
@@ -57,7 +63,9 @@ int s4_unmount_plan (s4_unmount *u)
   s4_mountplan_free(&u->plan) ;
   s4_storage_free(&u->st) ;
   u->gone = u->surprised = 0 ;
-  ok = s4_mounts_load(&u->ms) && s4_storage_find(&u->st, &u->ms) && collect_ids(u, &kept, &hung) ;
+  ok = s4_mounts_load(&u->ms) && s4_storage_find(&u->st, &u->ms) ;
+  if (ok) resolve_once(u) ;
+  ok = ok && collect_ids(u, &kept, &hung) ;
   if (ok)
   {
     s4_policy const policy =

@@ -149,7 +149,7 @@ static int pivot (struct pivot *p)
   char const *const *moves = genalloc_s(char const *, &p->moves) ;
   unsigned int n = (unsigned int)genalloc_len(char const *, &p->moves) ;
   genalloc mounts = GENALLOC_ZERO ;   /* s4_kept: by id, because after the pivot the names lead elsewhere */
-  if (!s4_keep_resolve(moves, n, &mounts)) s4_warnsys("unable to resolve all paths to move") ;
+  if (!s4_keep_resolve(0, moves, n, &mounts)) s4_warnsys("unable to resolve all paths to move") ;
   if (!prepare(p) || !change_root(p))
   {
     undo(p) ;

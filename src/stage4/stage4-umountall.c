@@ -29,12 +29,6 @@ static char const *const *names (struct paths const *p)
   return genalloc_s(char const *, &p->keep) ;
 }
 
-static void resolve (s4_unmount *u, struct paths const *p)
-{
-  if (!s4_keep_resolve(names(p), (unsigned int)genalloc_len(char const *, &p->keep), &u->kept))
-    s4_warnsys("unable to resolve all paths to keep") ;
-}
-
  /* --- read-only: what can't be unmounted --- */
 
 struct readonly
@@ -175,7 +169,6 @@ static int umountall (s4_unmount *u, struct paths const *p)
   s4_ms const start = s4_now() ;
   struct left left ;
   int failed = 0 ;
-  resolve(u, p) ;
   if (!s4_unmount_all(u) || !s4_unmount_force(u))
   {
     s4_warnsys("unable to go on unmounting") ;
@@ -238,7 +231,6 @@ static void show_stay (s4_unmount const *u, struct paths const *p, unsigned int 
 
 static int show_plan (s4_unmount *u, struct paths const *p)
 {
-  resolve(u, p) ;
   if (!s4_unmount_plan(u))
   {
     s4_fatalsys("unable to read /proc/self/mountinfo") ;
@@ -284,5 +276,7 @@ int main (int argc, char const **argv, char const *const *envp)
   p.ngiven = (unsigned int)genalloc_len(char const *, &p.keep) ;
   keep(&p, s4_getenv("STAGE4_RAMFS")) ;
   for (unsigned int i = 0 ; i < sizeof always / sizeof *always ; i++) keep(&p, always[i]) ;
+  u.keep = names(&p) ;
+  u.nkeep = (unsigned int)genalloc_len(char const *, &p.keep) ;
   s4_step_next(argv, s4.dryrun ? show_plan(&u, &p) : umountall(&u, &p)) ;
 }
