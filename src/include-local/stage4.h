@@ -486,6 +486,7 @@ struct s4_tree_s
   unsigned int *by_id ;        /* all mounts, sorted by id */
   unsigned int *by_place ;     /* sorted by the parent's id and the mount point */
   unsigned char *hidden ;      /* of each mount: others lie over it, see s4_tree_hider() */
+  unsigned char *carries ;     /* of each mount: others are mounted on it */
   unsigned int root ;          /* the lowest mount on / */
 } ;
 

@@ -58,9 +58,10 @@ void s4_sort_numbers (unsigned int *p, unsigned int n, int (*compare) (void cons
 
 int s4_tree_make (s4_tree *t, s4_mounts const *ms)
 {
+  unsigned int parent = S4_NONE ;
   *t = (s4_tree){ .ms = ms, .parent = s4_numbers(ms->n), .by_id = s4_numbers(ms->n), .by_place = s4_numbers(ms->n),
-    .hidden = calloc(ms->n + 1, 1), .root = S4_NONE } ;
-  if (!t->parent || !t->by_id || !t->by_place || !t->hidden)
+    .hidden = calloc(ms->n + 1, 1), .carries = calloc(ms->n + 1, 1), .root = S4_NONE } ;
+  if (!t->parent || !t->by_id || !t->by_place || !t->hidden || !t->carries)
   {
     s4_tree_free(t) ;
     return 0 ;
@@ -70,8 +71,10 @@ int s4_tree_make (s4_tree *t, s4_mounts const *ms)
   s4_sort_numbers(t->by_place, ms->n, &compare_place) ;
   for (unsigned int i = 0 ; i < ms->n ; i++)
   {
-    t->parent[i] = s4_tree_find(t, ms->m[i].parent) ;
+    if (!i || ms->m[i].parent != ms->m[i-1].parent) parent = s4_tree_find(t, ms->m[i].parent) ;
+    t->parent[i] = parent ;
     if (t->parent[i] == i) t->parent[i] = S4_NONE ;
+    if (t->parent[i] != S4_NONE) t->carries[t->parent[i]] = 1 ;
     if (t->parent[i] == S4_NONE && !strcmp(ms->m[i].dir, "/")) t->root = i ;
   }
   for (unsigned int i = 0 ; i < ms->n ; i++)
@@ -88,7 +91,8 @@ void s4_tree_free (s4_tree *t)
   free(t->by_id) ;
   free(t->by_place) ;
   free(t->hidden) ;
-  t->hidden = 0 ;
+  free(t->carries) ;
+  t->hidden = t->carries = 0 ;
   t->parent = t->by_id = t->by_place = 0 ;
 }
 

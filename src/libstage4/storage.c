@@ -50,7 +50,7 @@ static unsigned char own_reach (s4_tree const *t, unsigned int i)
 {
   s4_mount const *m = t->ms->m + i ;
   enum s4_fsclass_e c = t->parent[i] == S4_NONE ? S4_FS_PSEUDO : s4_fsclass(t->ms->m[t->parent[i]].type) ;
-  unsigned int over = s4_tree_on(t, m->id, m->dir, strlen(m->dir)) ;
+  unsigned int over = t->carries[i] ? s4_tree_on(t, m->id, m->dir, strlen(m->dir)) : S4_NONE ;
   unsigned char r = c == S4_FS_NETWORK || c == S4_FS_FUSE ? S4_REACH_REMOTE : 0 ;
   if (t->hidden[i]) r |= S4_REACH_HIDDEN ;
   return over != S4_NONE && over != i ? r | S4_REACH_COVERED : r ;
