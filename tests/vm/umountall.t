@@ -130,6 +130,35 @@ for i in a b ; do ok "deleted: disk $i has nothing to replay" image_clean "$work
 for i in a b ; do ok "deleted: disk $i: nothing but the deleted file is to be tidied up" e2fsck -p "$work/$i.img" ; done
 disks_clean deleted a b
 
+# Spared, each in a mount namespace of its own: one who writes, one who does nothing, one whose root is on the disk.
+new_disks a b c
+VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c}.img <<'END'
+mkdir /a /b /c
+ln -s load /bin/@load
+mount -t ext4 /dev/vda /a
+mount -t ext4 /dev/vdb /b
+mount -t ext4 /dev/vdc /c
+mkdir /c/bin
+cp /bin/load /c/bin/@load
+unshare -m sh -c 'umount /b /c ; exec @load writer /a/busy' &
+unshare -m sh -c 'umount /a /c ; exec @load sleeper' &
+unshare -m sh -c 'umount /a /b ; cd /c ; exec chroot . @load sleeper' &
+until test "$(pidof @load | wc -w)" = 3 && test -e /a/busy ; do usleep 10000 ; done
+for i in a b c ; do echo data >/$i/data ; done
+echo "=== request"
+exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s stage4-hook ' env' '' stage4-freeze -t 2s stage4-hpr -t 1s
+END
+ok "elsewhere: nothing is left here" console_has "$console" 'unmounted 3, left 4'
+ok "elsewhere: who writes is named" \
+  console_has "$console" 'left: /proc/[0-9]*/root/a \(ext4 on /dev/vda\), writable in another .*, held by [0-9]* @load \(open file\)'
+ok "elsewhere: what has no writer is read-only" console_has "$console" 'made read-only /proc/[0-9]*/root/b \(ext4 on /dev/vdb\)'
+ok "elsewhere: a root, too" console_has "$console" 'made read-only /proc/[0-9]*/root \(ext4 on /dev/vdc\)'
+ok "elsewhere: that is not all well" console_has "$console" '^\?=1'
+ok "elsewhere: it is frozen" console_has "$console" 'froze 1 of 1'
+ok "elsewhere: at the end it is not forgotten" console_has "$console" 'left: 1 writable file systems, 4 mounts'
+ok "elsewhere: the machine reset itself" console_has "$console" 'reboot: Restarting system'
+disks_clean elsewhere a b c
+
 # The root lies over the initramfs; on it there are disks on one path, one below another that was there before.
 new_disks a b c d
 VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
