@@ -463,6 +463,11 @@ extern int s4_mountinfo_parse (stralloc *text, genalloc *mounts) ;
  /* this process's mountinfo, read whole; replaces what was there */
 extern int s4_mounts_load (s4_mounts *) ;
 extern void s4_mounts_free (s4_mounts *) ;
+ /*
+   elsewhere.c: the same; behind the first nown, writable disks that only other mount namespaces have, with paths by way
+   of /proc/PID/root. Not in a container. 0 with errno
+ */
+extern int s4_mounts_load_all (s4_mounts *, unsigned int *nown) ;
 extern int s4_same_superblock (s4_mount const *, s4_mount const *) ; /* one file system, mounted twice */
 extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index, or -1 */
  /* index of what i is mounted on; -1: not visible, or i is -1 */

@@ -90,8 +90,7 @@ int s4_leftovers_count (s4_leftovers *l)
   s4_storage st ;
   int ok ;
   *l = (s4_leftovers){ .devices = devices_count(), .swaps = swaps_count() } ;
-  if (!s4_mounts_load(&ms)) return 0 ;
-  l->mounts = ms.n ;
+  if (!s4_mounts_load_all(&ms, &l->mounts)) return 0 ;
   ok = s4_storage_find(&st, &ms) ;
   if (ok)
   {

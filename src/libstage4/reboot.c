@@ -117,7 +117,8 @@ void s4_hardreboot (enum s4_action_e action, char const *arg)
 
 static int look (s4_mounts *ms, s4_storage *st)
 {
-  return s4_mounts_load(ms) && s4_storage_find(st, ms) ;
+  unsigned int nown ;
+  return s4_mounts_load_all(ms, &nown) && s4_storage_find(st, ms) ;
 }
 
 static void save_what_can_be_saved (void)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <skalibs/genalloc.h>
@@ -242,6 +243,14 @@ static int find_waiting (s4_unmount *u)
   return some ;
 }
 
+ /* The kernel looks for sockets in flight in each other, maybe with open files, when one of their kind is closed. */
+
+static void collect_sockets (void)
+{
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) ;
+  if (fd != -1) close(fd) ;
+}
+
 int s4_unmount_all (s4_unmount *u)
 {
   s4_ms nap = BACKOFF_FIRST ;
@@ -265,6 +274,7 @@ int s4_unmount_all (s4_unmount *u)
     }
     if (u->surprised && !reread++) continue ;
     if (!waiting || s4_limit(nap) < s4_now() + nap) return 1 ;
+    collect_sockets() ;
     s4_poll(0, 0, s4_now() + nap) ;
     nap = nap * 3 / 2 > BACKOFF_MAX ? BACKOFF_MAX : nap * 3 / 2 ;
   }

@@ -80,6 +80,38 @@ static int make_readonly (s4_unmount *u)
   return s4_unmount_plan(u) && (!s4_unmount_has_new(u) || s4_unmount_all(u)) && (!u->put_off || s4_unmount_force(u)) ;
 }
 
+ /* --- what other mount namespaces have --- */
+
+struct elsewhere
+{
+  s4_mounts ms ;
+  s4_storage st ;
+  unsigned int nown ;
+  char const *types ;
+} ;
+
+static int is_elsewhere (s4_storage const *st, unsigned int k, void *data)
+{
+  struct elsewhere const *x = data ;
+  return st->first[k] >= x->nown && s4_type_wanted(x->types, st->ms->m[st->first[k]].type) ;
+}
+
+static int see_elsewhere (struct elsewhere *x)
+{
+  return s4_mounts_load_all(&x->ms, &x->nown) && s4_storage_find(&x->st, &x->ms) ;
+}
+
+static int make_elsewhere_readonly (s4_unmount const *u)
+{
+  struct elsewhere x = { .ms = S4_MOUNTS_ZERO, .types = u->types } ;
+  s4_superblocks sb ;
+  if (!see_elsewhere(&x) || !s4_superblocks_find(&sb, &x.st, &is_elsewhere, &x)) return 0 ;
+  if (sb.n) s4_readonly_these(&x.st, &sb, u->timeout) ;
+  s4_superblocks_free(&sb) ;
+  s4_storage_free(&x.st) ;
+  return 1 ;
+}
+
  /* --- what is left after all --- */
 
  /* What was kept by request, and what that lies on, is no failure. */
@@ -146,6 +178,27 @@ static struct left name_leftovers (s4_unmount const *u, struct paths const *p)
   return left ;
 }
 
+static void name_elsewhere (s4_unmount const *u, struct left *left)
+{
+  struct elsewhere x = { .ms = S4_MOUNTS_ZERO } ;
+  genalloc which = GENALLOC_ZERO, holders = GENALLOC_ZERO ;
+  stralloc text = STRALLOC_ZERO ;
+  if (!see_elsewhere(&x)) return ;
+  for (unsigned int i = x.nown ; i < x.ms.n ; i++)
+    if (s4_type_wanted(u->types, x.ms.m[i].type) && !genalloc_append(unsigned int, &which, &i)) return ;
+  if (!which.len) return ;
+  left->lossy = 1 ;
+  s4_holders_find(&x.st.tree, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which),
+    LOOK_TIMEOUT, &holders) ;
+  for (size_t k = 0 ; k < genalloc_len(unsigned int, &which) ; k++)
+  {
+    unsigned int i = genalloc_s(unsigned int, &which)[k] ;
+    int some = s4_holders_name(&text, &holders, i) > 0 ;
+    s4_warn("left: ", S4_MOUNT(x.ms.m + i), ", writable in another mount namespace", some ? ", held by " : "",
+      some ? text.s : "") ;
+  }
+}
+
 static void name_hidden (s4_unmount const *u)
 {
   for (unsigned int i = 0 ; i < u->ms.n ; i++)
@@ -175,6 +228,11 @@ static int umountall (s4_unmount *u, struct paths const *p)
     failed = 1 ;
     if (!s4_unmount_plan(u)) return u->unmounted ? S4_LEFT : S4_NOTSTARTED ;
   }
+  if (!s4.container && !make_elsewhere_readonly(u))
+  {
+    s4_warnsys("unable to see what other mount namespaces have") ;
+    failed = 1 ;
+  }
   if (!make_readonly(u))
   {
     s4_warnsys("unable to make anything read-only") ;
@@ -184,6 +242,7 @@ static int umountall (s4_unmount *u, struct paths const *p)
   s4_unmount_see_adrift(u) ;
   failed |= !shows_root(&u->ms) ;
   left = name_leftovers(u, p) ;
+  name_elsewhere(u, &left) ;
   name_hidden(u) ;
   s4_info("unmounted ", S4_NUM(u->unmounted), u->detached ? ", detached " : "", u->detached ? S4_NUM(u->detached) : "",
     ", left ", S4_NUM(u->ms.n), ", after ", S4_MS(s4_now() - start)) ;

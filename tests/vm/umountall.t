@@ -1,0 +1,220 @@
+#!/bin/bash
+# What stage4-umountall meets on a real kernel: references that outlive a process, other mount namespaces, deleted files,
+# file systems in files in files, stacks of mounts, frozen file systems.
+. "$(dirname "$0")/lib.sh"
+
+vm_test loop
+vm_test_stage4
+dirs=$work/dirs
+rm -rf "$dirs"
+mkdir -p "$dirs"/{3,2,1}
+image_ext4 "$dirs/3/file" 2M
+cp "$dirs/3/file" "$dirs/3/second"
+image_ext4 "$dirs/2/file" 16M "$dirs/3"
+image_ext4 "$dirs/1/file" 32M "$dirs/2"
+mkdir "$dirs/1/dir"
+
+# new_disks NAME... : with what a test needs in them
+new_disks () {
+  local i
+  for i ; do image_ext4 "$work/$i.img" 64M "$dirs/1" ; done
+}
+
+# said TITLE... : what goes() has checked in the guest
+said () {
+  local title
+  for title ; do guest_says "$title: all goes" "$title: nothing is said to be left" "$title: the disk is free" ; done
+}
+
+# disks_clean TITLE NAME...
+disks_clean () {
+  local title=$1 i
+  shift
+  for i ; do
+    ok "$title: disk $i is clean" image_clean "$work/$i.img"
+    ok "$title: disk $i: fsck is silent" image_fsck "$work/$i.img"
+  done
+  ok "$title: no panic, no kernel bug" console_no_panic "$console"
+}
+
+new_disks a b
+VM_TIME=90 VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
+mkdir /a /b /1 /2 /3 /4
+# goes TITLE : without a word of what would be left, and the disk is free
+goes () {
+  check "$1: all goes" test $? = 0
+  check "$1: nothing is said to be left" not grep 'left:\|warning' /said
+  check "$1: the disk is free" mark -d /dev/vda "$1"
+  cat /said
+}
+mount -t ext4 /dev/vda /a
+check "a registered file lingers" not linger uring /a/file umount /a
+stage4-umountall -f true
+mount -t ext4 /dev/vda /a
+check "a socket lingers" not linger inflight /a/file umount /a
+stage4-umountall -f true
+for i in 1 2 3 4 5 ; do
+  for kind in inflight uring ; do
+    mount -t ext4 /dev/vda /a
+    linger $kind /a/$kind stage4-umountall -f -v 2 2>/said true
+    goes "$kind $i"
+  done
+done
+
+mount -t ext4 /dev/vda /a
+mount -t ext4 -o loop /a/file /1
+mount -t ext4 -o loop /1/file /2
+mount -t ext4 -o loop /2/file /3
+mount -t ext4 -o loop,ro /2/second /4
+echo data >/3/data
+check "loop: there are four" test "$(losetup -a | wc -l)" = 4
+stage4-umountall -f -v 2 2>/said true
+goes loop
+check "loop: no device is in use" test -z "$(losetup -a)"
+
+mount -t ext4 /dev/vda /a
+echo data >/a/data
+mkfifo /ready
+unshare -m sh -c 'echo >/ready ; exec sleep 1000' &
+pid=$!
+read -r line </ready
+mkdir /run/ns
+mount -t tmpfs private /run/ns
+touch /run/ns/mnt
+mount --bind /proc/$pid/ns/mnt /run/ns/mnt
+kill -9 $pid
+wait $pid
+umount /a
+check "pinned: another namespace has the disk" not mark -d /dev/vda no
+nsenter --mount=/run/ns/mnt cat /proc/self/mountinfo | grep vda
+mount -t ext4 /dev/vda /a
+stage4-umountall -f -v 2 2>/said true
+goes pinned
+
+END
+guest_says "a registered file lingers" "a socket lingers"
+for i in 1 2 3 4 5 ; do said "inflight $i" "uring $i" ; done
+guest_says "loop: there are four"
+said loop
+guest_says "loop: no device is in use" "pinned: another namespace has the disk"
+said pinned
+disks_clean free a
+
+# Deleted files of @load: one that is only read, one that is written.
+new_disks a b
+VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
+mkdir /a /b
+ln -s load /bin/@load
+mount -t ext4 /dev/vda /a
+mount -t ext4 /dev/vdb /b
+echo data >/a/deleted
+exec 3</a/deleted
+@load sleeper <&3 &
+exec 3<&-
+rm /a/deleted
+@load writer /b/deleted &
+until test -e /b/deleted && test "$(pidof @load | wc -w)" = 2 ; do usleep 10000 ; done
+rm /b/deleted
+echo "=== request"
+exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s stage4-hook ' env' '' stage4-freeze -t 2s stage4-hpr -t 1s
+END
+for i in a b ; do
+  ok "deleted: the holder of /$i is named" \
+    console_has "$console" "left: /$i \\(ext4 on /dev/vd$i, writable\\), held by [0-9]* @load \\(open file\\)"
+done
+ok "deleted: neither can be made read-only" test "$(grep -c 'busy, so not made read-only' "$console")" = 2
+ok "deleted: something is left" console_has "$console" '^\?=1'
+ok "deleted: both are frozen" console_has "$console" 'froze 2 of 2'
+ok "deleted: the machine reset itself" console_has "$console" 'reboot: Restarting system'
+for i in a b ; do ok "deleted: disk $i has nothing to replay" image_clean "$work/$i.img" ; done
+for i in a b ; do ok "deleted: disk $i: nothing but the deleted file is to be tidied up" e2fsck -p "$work/$i.img" ; done
+disks_clean deleted a b
+
+# Spared, each in a mount namespace of its own: one who writes, one who does nothing, one whose root is on the disk.
+new_disks a b c
+VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c}.img <<'END'
+mkdir /a /b /c
+ln -s load /bin/@load
+mount -t ext4 /dev/vda /a
+mount -t ext4 /dev/vdb /b
+mount -t ext4 /dev/vdc /c
+mkdir /c/bin
+cp /bin/load /c/bin/@load
+unshare -m sh -c 'umount /b /c ; exec @load writer /a/busy' &
+unshare -m sh -c 'umount /a /c ; exec @load sleeper' &
+unshare -m sh -c 'umount /a /b ; cd /c ; exec chroot . @load sleeper' &
+until test "$(pidof @load | wc -w)" = 3 && test -e /a/busy ; do usleep 10000 ; done
+for i in a b c ; do echo data >/$i/data ; done
+echo "=== request"
+exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s stage4-hook ' env' '' stage4-freeze -t 2s stage4-hpr -t 1s
+END
+ok "elsewhere: nothing is left here" console_has "$console" 'unmounted 3, left 4'
+ok "elsewhere: who writes is named" \
+  console_has "$console" 'left: /proc/[0-9]*/root/a \(ext4 on /dev/vda\), writable in another .*, held by [0-9]* @load \(open file\)'
+ok "elsewhere: what has no writer is read-only" console_has "$console" 'made read-only /proc/[0-9]*/root/b \(ext4 on /dev/vdb\)'
+ok "elsewhere: a root, too" console_has "$console" 'made read-only /proc/[0-9]*/root \(ext4 on /dev/vdc\)'
+ok "elsewhere: that is not all well" console_has "$console" '^\?=1'
+ok "elsewhere: it is frozen" console_has "$console" 'froze 1 of 1'
+ok "elsewhere: at the end it is not forgotten" console_has "$console" 'left: 1 writable file systems, 4 mounts'
+ok "elsewhere: the machine reset itself" console_has "$console" 'reboot: Restarting system'
+disks_clean elsewhere a b c
+
+# The root lies over the initramfs; on it there are disks on one path, one below another that was there before.
+new_disks a b c d
+VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
+mkdir /new
+mount -t ext4 /dev/vda /new
+mkdir /new/dev /new/proc /new/sys /new/run
+cp -a /bin /new/
+for i in dev proc sys ; do mount --move /$i /new/$i ; done
+cd /new
+mount --move . /
+exec chroot . sh -c '
+  mount -t ext4 /dev/vdb /dir
+  mount -t ext4 /dev/vdc /dir/dir
+  mount -t ext4 /dev/vdd /dir
+  mount --bind /file /dir/file
+  mount --bind / /
+  echo "=== request"
+  exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s stage4-hook " env" "" \
+    stage4-hook " mark" " -d" " /dev/vdb" " free" "" stage4-hook " mark" " -d" " /dev/vdc" " free" "" \
+    stage4-hook " mark" " -d" " /dev/vdd" " free" "" stage4-freeze -t 2s stage4-hpr -t 1s'
+END
+for i in b c d ; do ok "stacked: disk $i was unmounted" test "$(image_marker "$work/$i.img")" = free ; done
+ok "stacked: the root is read-only" console_has "$console" 'made read-only / \(ext4'
+ok "stacked: no more is to be done" console_has "$console" '^\?=0'
+ok "stacked: the machine reset itself" console_has "$console" 'reboot: Restarting system'
+disks_clean stacked a b c d
+
+# Frozen: with a writer that is stuck in it; with nobody in it; one with a file system in a file on it.
+new_disks a b c d
+VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
+mkdir /a /b /c /d /1
+ln -s load /bin/@load
+mount -t ext4 /dev/vda /a
+mount -t ext4 /dev/vdb /b
+mount -t ext4 /dev/vdc /c
+mount -t ext4 /dev/vdd /d
+mount -t ext4 -o loop /c/file /1
+for i in a b c d 1 ; do echo data >/$i/data ; done
+@load writer /a/busy &
+until test -e /a/busy ; do usleep 10000 ; done
+sync
+for i in a b c ; do fsfreeze --freeze /$i ; done
+echo more >/1/data
+echo "=== request"
+exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s stage4-hook ' env' '' stage4-hook ' cat' ' /proc/mounts' '' \
+  stage4-hook ' mark' ' -d' ' /dev/vdd' ' free' '' stage4-freeze -t 2s stage4-hpr -t 1s
+END
+ok "frozen: who is stuck is named" \
+  console_has "$console" 'left: /a \(ext4 on /dev/vda, writable\), held by [0-9]* @load \(open file\)'
+ok "frozen: the file system in a file is given up" console_has "$console" 'gave up unmounting /1 .* after 2\.'
+ok "frozen: it is named" console_has "$console" 'left: /1 \(ext4 on /dev/loop[0-9]*\), still being unmounted'
+ok "frozen: and what it lies on" console_has "$console" 'left: /c \(ext4 on /dev/vdc, writable\), no process holds it'
+ok "frozen: the time was up" console_has "$console" '^\?=99'
+ok "frozen: where nobody is, it goes" console_has "$console" 'unmounted /b '
+ok "frozen: the other disk goes" test "$(image_marker "$work/d.img")" = free
+ok "frozen: the machine reset itself" console_has "$console" 'reboot: Restarting system'
+ok "frozen: in time" test "$(since_request)" -lt 15000
+disks_clean frozen a b c d
+done_testing
