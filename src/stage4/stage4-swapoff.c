@@ -58,15 +58,8 @@ static int without_deleted (char const *path, stralloc *name)
 
 enum kind_e { UNKNOWN, ON_FILE, ON_DM, ON_LOOP, ON_MD, ON_ZRAM, ON_ZRAM_BACKED, ON_PARTITION } ;
 
-static enum kind_e kind_of (s4_swap const *sw, stralloc *text)
+static enum kind_e kind_of_device (unsigned int major, unsigned int minor, stralloc *text)
 {
-  struct stat st ;
-  unsigned int major, minor ;
-  if (sw->isfile) return ON_FILE ;
-  if (stat(sw->path, &st) == -1 && (!without_deleted(sw->path, text) || stat(text->s, &st) == -1)) return UNKNOWN ;
-  if (!S_ISBLK(st.st_mode)) return UNKNOWN ;
-  major = major(st.st_rdev) ;
-  minor = minor(st.st_rdev) ;
   if (sysfile_says(major, minor, "/dm/name", text)) return ON_DM ;
   if (sysfile_says(major, minor, "/loop/backing_file", text) || sysfile_says(major, minor, "/../loop/backing_file",
     text)) return ON_LOOP ;
@@ -75,6 +68,24 @@ static enum kind_e kind_of (s4_swap const *sw, stralloc *text)
   if (sysfile_says(major, minor, "/backing_dev", text)) return strcmp(text->s, "none") ? ON_ZRAM_BACKED : ON_ZRAM ;
   if (sysfile_says(major, minor, "/disksize", text)) return ON_ZRAM ;
   return ON_PARTITION ;
+}
+
+static int device_of (s4_swap const *sw, dev_t *dev)
+{
+  struct stat st ;
+  stralloc name = STRALLOC_ZERO ;
+  int r = !stat(sw->path, &st) || (without_deleted(sw->path, &name) && !stat(name.s, &st)) ;
+  stralloc_free(&name) ;
+  if (!r || !S_ISBLK(st.st_mode)) return 0 ;
+  *dev = st.st_rdev ;
+  return 1 ;
+}
+
+static enum kind_e kind_of (s4_swap const *sw, stralloc *text)
+{
+  dev_t dev ;
+  if (sw->isfile) return ON_FILE ;
+  return device_of(sw, &dev) ? kind_of_device(major(dev), minor(dev), text) : UNKNOWN ;
 }
 
 static int look (int fd, void *data)
@@ -228,14 +239,32 @@ static void limits_lift (void)
 
  /* --- the job --- */
 
-static int run_swapoff (unsigned int k, void *data)
+static int switch_one_off (char const *path)
 {
-  char const *path = nth(data, k)->path ;
   stralloc name = STRALLOC_ZERO ;
   if (!swapoff(path)) return 0 ;
   if (errno != ENOENT) return errno ;
   if (!without_deleted(path, &name)) return ENOENT ;
   return swapoff(name.s) == -1 ? errno : 0 ;
+}
+
+ /* Without swap on it zram still has its backing device, and that is busy. */
+
+static void zram_let_go (s4_swap const *sw)
+{
+  stralloc text = STRALLOC_ZERO ;
+  dev_t dev ;
+  if (sw->isfile || !device_of(sw, &dev) || kind_of_device(major(dev), minor(dev), &text) != ON_ZRAM_BACKED) return ;
+  if (!s4_sys_device(&text, major(dev), minor(dev), "/reset") || !openwritenclose_unsafe(text.s, "1", 1))
+    s4_warnsys("unable to reset ", sw->path) ;
+}
+
+static int run_swapoff (unsigned int k, void *data)
+{
+  s4_swap const *sw = nth(data, k) ;
+  int e = switch_one_off(sw->path) ;
+  if (!e) zram_let_go(sw) ;
+  return e ;
 }
 
 static uint64_t used_now (unsigned int k, void *data)
