@@ -49,17 +49,25 @@ losetup /dev/loop0 /mnt/disk/loop
 swap /dev/loop0 100
 echo 8M >/sys/block/zram0/disksize
 swap /dev/zram0 50
+dd if=/dev/zero of=/mnt/disk/back bs=1M count=4 2>/dev/null
+losetup /dev/loop1 /mnt/disk/back
+cat /sys/class/zram-control/hot_add
+echo /dev/loop1 >/sys/block/zram1/backing_dev
+echo 4M >/sys/block/zram1/disksize
+swap /dev/zram1 40
 check "spaces and backslashes are escaped" grep -F '/mnt/disk/a\040b\134c' /proc/swaps
 swapped 14
 stage4-swapoff -f -n
 check "a plan" test $? = 0
-check "which only shows" test "$(wc -l </proc/swaps)" = 7
+check "which only shows" test "$(wc -l </proc/swaps)" = 8
 stage4-swapoff -f -v 2
 check "all that keep something busy are off" test $? = 0
 check "what pins nothing is left alone" swaps /dev/vdb /dev/zram0
 check "who had it lives" kill -0 $load
 check "the loop device is free" losetup -d /dev/loop0
 check "nothing is in it" test ! -e /sys/block/loop0/loop
+losetup -d /dev/loop1
+check "nor in what was behind the other zram" test ! -e /sys/block/loop1/loop
 check "the dm device is free" dm remove dm
 check "the file system is free" umount /mnt/disk
 stage4-swapoff -f
@@ -102,7 +110,7 @@ exec stage4-begin -A reboot -t 20s stage4-nuke stage4-umountall -T tmpfs stage4-
   stage4-umountall stage4-freeze stage4-hpr
 END
 guest_says "spaces and backslashes are escaped" "a plan" "which only shows" "all that keep something busy are off" \
-  "what pins nothing is left alone" "who had it lives" "the loop device is free" "nothing is in it" \
+  "what pins nothing is left alone" "who had it lives" "the loop device is free" "nothing is in it" "nor in what was behind the other zram" \
   "the dm device is free" "the file system is free" "there is nothing to do twice" "and nothing is done" \
   "all, if they are asked for" "none is left" "zram can be reset" "swap files can't be removed" \
   "one that has no name can't be switched off" "all others can" "it can if it was made anew" "no swap is left"
@@ -114,6 +122,7 @@ ok "loop" console_has "$console" '^switch off /dev/loop0: keeps a loop device bu
 ok "the name of a file that ends like that of a removed one" console_has "$console" 'switched off /mnt/disk/x \(deleted\), '
 ok "a removed node is named" console_has "$console" 'unable to switch off /nodes/plain \(deleted\): No such file'
 ok "made anew, it is looked at" console_has "$console" '^leave /nodes/plain \(deleted\): a partition pins nothing'
+ok "zram with a backing device" console_has "$console" '^switch off /dev/zram1: zram with a backing device'
 ok "limits of cgroups are lifted" console_has "$console" 'lifted the memory limits of /sys/fs/cgroup/load$'
 ok "a file on a detached file system is named" console_has "$console" 'unable to switch off /swap: No such file'
 ok "it is not counted" console_has "$console" 'switched off 1 of 2 swaps that keep something busy'
