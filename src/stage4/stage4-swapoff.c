@@ -231,6 +231,7 @@ static int lift_all (int out, void *data)
 static void limits_lift (void)
 {
   stralloc lifted = STRALLOC_ZERO ;
+  s4_proc_write("sys/vm/overcommit_memory", "0") ;   /* strict, swapoff(2) asks for the size of the swap, used or not */
   if (!s4_ask(&lift_all, 0, LIFT_TIMEOUT, &lifted) && errno == ETIMEDOUT)
     s4_warn("gave up looking for cgroups with a memory limit") ;
   if (lifted.len && stralloc_0(&lifted)) s4_info("lifted the memory limits of", lifted.s) ;

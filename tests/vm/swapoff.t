@@ -60,6 +60,8 @@ swapped 14
 stage4-swapoff -f -n
 check "a plan" test $? = 0
 check "which only shows" test "$(wc -l </proc/swaps)" = 8
+echo 0 >/proc/sys/vm/overcommit_ratio
+echo 2 >/proc/sys/vm/overcommit_memory
 stage4-swapoff -f -v 2
 check "all that keep something busy are off" test $? = 0
 check "what pins nothing is left alone" swaps /dev/vdb /dev/zram0
