@@ -5,19 +5,26 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/sysmacros.h>
 
+#include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/sgetopt.h>
+#include <skalibs/stralloc.h>
 
 #include "stage4.h"
 
 #define USAGE "stage4-swapoff [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] [ -A ] prog..."
 #define LOOK_TIMEOUT 1000
+#define LIFT_TIMEOUT 1000
 #define VICTIM_OOM 1000   /* if the content doesn't fit, the kernel ends the child that asked, and nobody else */
+#define CGROUPS "/sys/fs/cgroup"
+#define CGROUP_DEPTH 64
+#define UNLIMITED 19      /* digits: what cgroup 1 says if there is no limit */
 
 struct plan
 {
@@ -38,16 +45,21 @@ static int sysfile_says (unsigned int major, unsigned int minor, char const *fil
   return r ;
 }
 
+ /* What ends so may be the kernel's word for a node that was removed, and made anew since. */
+
+static int without_deleted (char const *path, stralloc *name)
+{
+  static char const deleted[] = " (deleted)" ;
+  size_t len = strlen(path) ;
+  if (len < sizeof deleted || strcmp(path + len + 1 - sizeof deleted, deleted)) return 0 ;
+  name->len = 0 ;
+  return stralloc_catb(name, path, len + 1 - sizeof deleted) && stralloc_0(name) ;
+}
+
 enum kind_e { UNKNOWN, ON_FILE, ON_DM, ON_LOOP, ON_MD, ON_ZRAM, ON_ZRAM_BACKED, ON_PARTITION } ;
 
-static enum kind_e kind_of (s4_swap const *sw, stralloc *text)
+static enum kind_e kind_of_device (unsigned int major, unsigned int minor, stralloc *text)
 {
-  struct stat st ;
-  unsigned int major, minor ;
-  if (sw->isfile) return ON_FILE ;
-  if (stat(sw->path, &st) == -1 || !S_ISBLK(st.st_mode)) return UNKNOWN ;
-  major = major(st.st_rdev) ;
-  minor = minor(st.st_rdev) ;
   if (sysfile_says(major, minor, "/dm/name", text)) return ON_DM ;
   if (sysfile_says(major, minor, "/loop/backing_file", text) || sysfile_says(major, minor, "/../loop/backing_file",
     text)) return ON_LOOP ;
@@ -56,6 +68,24 @@ static enum kind_e kind_of (s4_swap const *sw, stralloc *text)
   if (sysfile_says(major, minor, "/backing_dev", text)) return strcmp(text->s, "none") ? ON_ZRAM_BACKED : ON_ZRAM ;
   if (sysfile_says(major, minor, "/disksize", text)) return ON_ZRAM ;
   return ON_PARTITION ;
+}
+
+static int device_of (s4_swap const *sw, dev_t *dev)
+{
+  struct stat st ;
+  stralloc name = STRALLOC_ZERO ;
+  int r = !stat(sw->path, &st) || (without_deleted(sw->path, &name) && !stat(name.s, &st)) ;
+  stralloc_free(&name) ;
+  if (!r || !S_ISBLK(st.st_mode)) return 0 ;
+  *dev = st.st_rdev ;
+  return 1 ;
+}
+
+static enum kind_e kind_of (s4_swap const *sw, stralloc *text)
+{
+  dev_t dev ;
+  if (sw->isfile) return ON_FILE ;
+  return device_of(sw, &dev) ? kind_of_device(major(dev), minor(dev), text) : UNKNOWN ;
 }
 
 static int look (int fd, void *data)
@@ -114,19 +144,128 @@ static s4_swap const *nth (struct plan const *p, unsigned int k)
   return genalloc_s(s4_swap, &p->swaps) + genalloc_s(unsigned int, &p->which)[k] ;
 }
 
+ /*
+   --- limits ---
+   What is read back counts for the cgroup whose it was. Beyond that one's limit the kernel ends a process in there,
+   not the one that called swapoff(2); and if it can't, swapoff(2) fails, however much memory there is.
+ */
+
+struct place
+{
+  int out ;
+  stralloc dir ;         /* the cgroup that is looked at */
+  unsigned int depth ;
+} ;
+
+ /* Of both versions. The order is that in which cgroup 1 allows it. */
+
+static struct { char const *file, *none ; } const limits[] =
+{
+  { "/memory.high", "max" }, { "/memory.max", "max" },
+  { "/memory.memsw.limit_in_bytes", "-1" }, { "/memory.limit_in_bytes", "-1" }
+} ;
+
+static int file_says (struct place *p, char const *file, stralloc *text)
+{
+  text->len = 0 ;
+  return s4_cat(&p->dir, file) && openslurpclose(text, p->dir.s) && stralloc_0(text) ;
+}
+
+static void cut (struct place *p, size_t len)
+{
+  p->dir.len = len ;
+  p->dir.s[len] = 0 ;
+}
+
+static int is_limit (char const *text)
+{
+  return strspn(text, "0123456789") && strspn(text, "0123456789") < UNLIMITED ;
+}
+
+static void lift_one (struct place *p)
+{
+  size_t const len = p->dir.len ;
+  stralloc text = STRALLOC_ZERO ;
+  int lifted = 0 ;
+  int swaps = !file_says(p, "/memory.swap.current", &text) || strcmp(text.s, "0\n") ;
+  cut(p, len) ;
+  for (unsigned int k = 0 ; swaps && k < sizeof limits / sizeof *limits ; k++)
+  {
+    if (file_says(p, limits[k].file, &text) && is_limit(text.s))
+      lifted |= (int)openwritenclose_unsafe(p->dir.s, limits[k].none, strlen(limits[k].none)) ;
+    cut(p, len) ;
+  }
+  if (lifted)
+  {
+    s4_answer(p->out, " ", 1) ;
+    s4_answer(p->out, p->dir.s, len) ;
+  }
+  stralloc_free(&text) ;
+}
+
+static int lift_below (char const *name, void *data)
+{
+  struct place *p = data ;
+  size_t const len = p->dir.len ;
+  int fd = -1 ;
+  if (p->depth < CGROUP_DEPTH && s4_cat(&p->dir, "/", name)) fd = open(p->dir.s, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  if (fd != -1)
+  {
+    lift_one(p) ;
+    p->depth++ ;
+    s4_dir_each(fd, &lift_below, p) ;
+    p->depth-- ;
+  }
+  cut(p, len) ;
+  return 1 ;
+}
+
+static int lift_all (int out, void *data)
+{
+  struct place p = { .out = out, .dir = STRALLOC_ZERO } ;
+  (void)data ;
+  if (!s4_cat(&p.dir, CGROUPS)) return errno ;
+  return s4_dir_each(open(CGROUPS, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &lift_below, &p) == -1 ? errno : 0 ;
+}
+
+static void limits_lift (void)
+{
+  stralloc lifted = STRALLOC_ZERO ;
+  s4_proc_write("sys/vm/overcommit_memory", "0") ;   /* strict, swapoff(2) asks for the size of the swap, used or not */
+  if (!s4_ask(&lift_all, 0, LIFT_TIMEOUT, &lifted) && errno == ETIMEDOUT)
+    s4_warn("gave up looking for cgroups with a memory limit") ;
+  if (lifted.len && stralloc_0(&lifted)) s4_info("lifted the memory limits of", lifted.s) ;
+  stralloc_free(&lifted) ;
+}
+
  /* --- the job --- */
+
+static int switch_one_off (char const *path)
+{
+  stralloc name = STRALLOC_ZERO ;
+  if (!swapoff(path)) return 0 ;
+  if (errno != ENOENT) return errno ;
+  if (!without_deleted(path, &name)) return ENOENT ;
+  return swapoff(name.s) == -1 ? errno : 0 ;
+}
+
+ /* Without swap on it zram still has its backing device, and that is busy. */
+
+static void zram_let_go (s4_swap const *sw)
+{
+  stralloc text = STRALLOC_ZERO ;
+  dev_t dev ;
+  if (sw->isfile || !device_of(sw, &dev) || kind_of_device(major(dev), minor(dev), &text) != ON_ZRAM_BACKED) return ;
+  if (!s4_sys_device(&text, major(dev), minor(dev), "/reset") || !openwritenclose_unsafe(text.s, "1", 1))
+    s4_warnsys("unable to reset ", sw->path) ;
+}
 
 static int run_swapoff (unsigned int k, void *data)
 {
-  static char const deleted[] = " (deleted)" ;
   s4_swap const *sw = nth(data, k) ;
-  size_t len = strlen(sw->path) ;
-  stralloc name = STRALLOC_ZERO ;
-  if (!swapoff(sw->path)) return 0 ;
-  if (errno != ENOENT || len < sizeof deleted || strcmp(sw->path + len + 1 - sizeof deleted, deleted)) return errno ;
-   /* Such a name may be what the kernel says of a node that was removed, and made anew. */
-  if (!stralloc_catb(&name, sw->path, len + 1 - sizeof deleted) || !stralloc_0(&name)) return ENOMEM ;
-  return swapoff(name.s) == -1 ? errno : 0 ;
+  int e = switch_one_off(sw->path) ;
+  if (!e) zram_let_go(sw) ;
+  return e ;
 }
 
 static uint64_t used_now (unsigned int k, void *data)
@@ -178,6 +317,7 @@ static int switch_off (struct plan *p, s4_ms timeout)
     .slow = &say_slow, .data = p } ;
   s4_task const *t ;
   if (!n) return S4_DONE ;
+  limits_lift() ;
   t = s4_work(&job) ;
   if (t) return report_swaps(p, t, n) ;
   s4_warnsys("unable to start a worker") ;

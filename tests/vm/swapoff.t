@@ -1,0 +1,199 @@
+#!/bin/bash
+# Swap of every kind: what goes, what stays, what has no name any more; content that doesn't fit; a disk too slow.
+. "$(dirname "$0")/lib.sh"
+
+vm_test lzo_rle loop dm_mod zram
+vm_test_stage4
+ln -s load "$work/stage/bin/@load"
+image_ext4 "$work/disk.img" 64M
+image_ext4 "$work/lost.img" 16M
+
+# swapped MEGABYTES : a process that is spared, with so much in the swap, and not in memory as well
+# shellcheck disable=SC2016  # for the guest
+swapped='
+swapped () {
+  mount -t cgroup2 cgroup2 /sys/fs/cgroup
+  echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+  mkdir /sys/fs/cgroup/load
+  sh -c "echo \$\$ >/sys/fs/cgroup/load/cgroup.procs ; exec @load swapped $1" &
+  load=$!
+  sleep 2
+  echo "$1M" >/sys/fs/cgroup/load/memory.reclaim
+  echo 2M >/sys/fs/cgroup/load/memory.max
+  cat /proc/swaps
+}
+'
+
+for i in plain dm ; do rm -f "$work/$i.img" ; truncate -s 8M "$work/$i.img" ; done
+
+{ echo "$swapped" ; cat ; } <<'END' | VM_TIME=90 guest "$work"/{disk,plain,dm,lost}.img
+mkdir /mnt/disk
+mount -t ext4 /dev/vda /mnt/disk
+# swap NAME [PRIORITY] : in a file of 4 MiB, if it is no device
+swap () {
+  test -b "$1" || dd if=/dev/zero of="$1" bs=1M count=4 2>/dev/null
+  mkswap "$1" >/dev/null
+  if test -n "$2" ; then swaponp "$1" "$2" ; else swapon "$1" ; fi
+}
+# swaps NAME... : these are on, as /proc/swaps has them
+swaps () {
+  test "$(awk 'NR > 1 { print $1 }' /proc/swaps | sort | tr '\n' ' ')" = "$(for i ; do echo "$i" ; done | sort | tr '\n' ' ')"
+}
+swap '/mnt/disk/a b\c' 300
+swap /mnt/disk/second
+swap /dev/vdb 7
+dm create dm /dev/vdc
+swap /dev/mapper/dm 200
+dd if=/dev/zero of=/mnt/disk/loop bs=1M count=4 2>/dev/null
+losetup /dev/loop0 /mnt/disk/loop
+swap /dev/loop0 100
+echo 8M >/sys/block/zram0/disksize
+swap /dev/zram0 50
+dd if=/dev/zero of=/mnt/disk/back bs=1M count=4 2>/dev/null
+losetup /dev/loop1 /mnt/disk/back
+cat /sys/class/zram-control/hot_add
+echo /dev/loop1 >/sys/block/zram1/backing_dev
+echo 4M >/sys/block/zram1/disksize
+swap /dev/zram1 40
+check "spaces and backslashes are escaped" grep -F '/mnt/disk/a\040b\134c' /proc/swaps
+swapped 14
+stage4-swapoff -f -n
+check "a plan" test $? = 0
+check "which only shows" test "$(wc -l </proc/swaps)" = 8
+echo 0 >/proc/sys/vm/overcommit_ratio
+echo 2 >/proc/sys/vm/overcommit_memory
+stage4-swapoff -f -v 2
+check "all that keep something busy are off" test $? = 0
+check "what pins nothing is left alone" swaps /dev/vdb /dev/zram0
+check "who had it lives" kill -0 $load
+check "the loop device is free" losetup -d /dev/loop0
+check "nothing is in it" test ! -e /sys/block/loop0/loop
+losetup -d /dev/loop1
+check "nor in what was behind the other zram" test ! -e /sys/block/loop1/loop
+check "the dm device is free" dm remove dm
+check "the file system is free" umount /mnt/disk
+stage4-swapoff -f
+check "there is nothing to do twice" test $? = 0
+check "and nothing is done" swaps /dev/vdb /dev/zram0
+stage4-swapoff -f -A -v 2
+check "all, if they are asked for" test $? = 0
+check "none is left" swaps
+check "zram can be reset" sh -c 'echo 1 >/sys/block/zram0/reset'
+kill $load
+
+echo "=== no name"
+mount -t ext4 /dev/vda /mnt/disk
+swap /mnt/disk/second
+check "swap files can't be removed" not rm /mnt/disk/second
+swap '/mnt/disk/x (deleted)'
+mkdir /nodes
+cp -a /dev/vdb /nodes/plain
+swap /nodes/plain
+rm /nodes/plain
+stage4-swapoff -f -n
+stage4-swapoff -f -v 2
+check "one that has no name can't be switched off" test $? = 1
+check "all others can" swaps '/nodes/plain\040(deleted)'
+cp -a /dev/vdb /nodes/plain
+stage4-swapoff -f -n
+stage4-swapoff -f -A -v 2
+check "it can if it was made anew" test $? = 0
+check "no swap is left" swaps
+
+echo "=== lost"
+mkdir /mnt/lost
+mount -t ext4 /dev/vdd /mnt/lost
+swap /mnt/lost/swap
+umount -l /mnt/lost
+swap /mnt/disk/second
+cat /proc/swaps
+echo "=== request"
+exec stage4-begin -A reboot -t 20s stage4-nuke stage4-umountall -T tmpfs stage4-swapoff -v 2 stage4-hook ' env' '' \
+  stage4-umountall stage4-freeze stage4-hpr
+END
+guest_says "spaces and backslashes are escaped" "a plan" "which only shows" "all that keep something busy are off" \
+  "what pins nothing is left alone" "who had it lives" "the loop device is free" "nothing is in it" "nor in what was behind the other zram" \
+  "the dm device is free" "the file system is free" "there is nothing to do twice" "and nothing is done" \
+  "all, if they are asked for" "none is left" "zram can be reset" "swap files can't be removed" \
+  "one that has no name can't be switched off" "all others can" "it can if it was made anew" "no swap is left"
+ok "a partition is left alone" console_has "$console" '^leave /dev/vdb: a partition pins nothing'
+ok "so is zram" console_has "$console" '^leave /dev/zram0: zram pins nothing'
+ok "names are shown as they are" console_has "$console" '^switch off /mnt/disk/a b.134c: a file keeps its file system busy'
+ok "dm" console_has "$console" '^switch off /dev/mapper/dm: keeps a device-mapper device busy'
+ok "loop" console_has "$console" '^switch off /dev/loop0: keeps a loop device busy'
+ok "the name of a file that ends like that of a removed one" console_has "$console" 'switched off /mnt/disk/x \(deleted\), '
+ok "a removed node is named" console_has "$console" 'unable to switch off /nodes/plain \(deleted\): No such file'
+ok "made anew, it is looked at" console_has "$console" '^leave /nodes/plain \(deleted\): a partition pins nothing'
+ok "zram with a backing device" console_has "$console" '^switch off /dev/zram1: zram with a backing device'
+ok "limits of cgroups are lifted" console_has "$console" 'lifted the memory limits of /sys/fs/cgroup/load$'
+ok "a file on a detached file system is named" console_has "$console" 'unable to switch off /swap: No such file'
+ok "it is not counted" console_has "$console" 'switched off 1 of 2 swaps that keep something busy'
+ok "?=1" console_has "$console" '^\?=1'
+ok "it is still counted at the end" console_has "$console" 'left: 0 writable file systems, [0-9]* mounts, 1 swaps,'
+reset_and_clean kinds
+
+# More than the memory, most of it in a tmpfs that goes later: too early, swap can't be switched off; then it can.
+image_ext4 "$work/disk.img" 160M
+VM_TIME=90 VM_MEMORY=128M guest "$work/disk.img" <<'END'
+mkdir /mnt/disk /mnt/full
+mount -t ext4 /dev/vda /mnt/disk
+dd if=/dev/zero of=/mnt/disk/swap bs=1M count=140 2>/dev/null
+mkswap /mnt/disk/swap >/dev/null
+swapon /mnt/disk/swap
+mount -t tmpfs -o size=1g full /mnt/full
+dd if=/dev/zero of=/mnt/full/file bs=1M count=140 2>/dev/null
+sleep 1000 &
+@load swapped 2 &
+sleep 1
+cat /proc/swaps /proc/meminfo | head -n 5
+cat >/bin/spared <<'X'
+#!/bin/sh
+check=$(pidof @load)
+test -n "$check" && echo "=== spared"
+X
+chmod +x /bin/spared
+echo "=== request"
+exec stage4-begin -A reboot -t 60s stage4-nuke stage4-swapoff stage4-hook ' env' '' stage4-hook ' spared' '' \
+  stage4-umountall -T tmpfs stage4-swapoff stage4-umountall stage4-freeze stage4-hpr
+END
+ok "content: it is said that it does not fit" \
+  console_has "$console" 'unable to switch off /mnt/disk/swap: its content does not fit into memory'
+ok "content: none is off" console_has "$console" 'switched off 0 of 1 swaps'
+ok "content: ?=1" console_has "$console" '^\?=1'
+ok "content: the kernel has ended the one that asked" console_has "$console" 'Out of memory: Killed process [0-9]* \(stage4-swapoff\)'
+ok "content: nobody else" not console_has "$console" 'Killed process [0-9]* \(([^s]|stage4-[^s])'
+ok "content: the spared process lives" console_has "$console" '^=== spared'
+ok "content: without the tmpfs it fits" console_has "$console" 'switched off 1 of 1 swaps'
+ok "content: nothing is left" console_has "$console" 'left: 0 writable file systems, [0-9]* mounts, 0 swaps'
+reset_and_clean content
+
+# Twenty pages a second from one disk, none from the other. It moves, so it has thirty times its timeout.
+image_ext4 "$work/disk.img" 32M
+rm -f "$work/dead.img"
+truncate -s 4M "$work/dead.img"
+slow="if=virtio,format=raw,cache=unsafe,file=$work/disk.img,throttling.iops-read=20"
+{ echo "$swapped" ; cat ; } <<'END' | VM_TIME=90 VM_QEMU="-drive $slow" guest "$work/dead.img"
+mkdir /mnt/disk
+mount -t ext4 /dev/vdb /mnt/disk
+dd if=/dev/zero of=/mnt/disk/swap bs=1M count=8 2>/dev/null
+mkswap /mnt/disk/swap >/dev/null
+swaponp /mnt/disk/swap 2
+dm create dead /dev/vda
+mkswap /dev/mapper/dead >/dev/null
+swaponp /dev/mapper/dead 1
+echo 0 >/proc/sys/vm/page-cluster
+swapped 10
+dm suspend dead
+echo "=== request"
+exec stage4-begin -A reboot -t 60s stage4-nuke stage4-swapoff -t 200ms stage4-hook ' env' '' stage4-umountall -t 1s \
+  stage4-freeze -t 3s stage4-hpr
+END
+ok "slow: it is named while it lasts" console_has "$console" 'still switching off /mnt/disk/swap, 1\.[0-9] s, [0-9]* KiB to go'
+ok "slow: each second" console_has "$console" 'still switching off /mnt/disk/swap, 5\.[0-9] s, [0-9]* KiB to go'
+ok "slow: it is given up at last" console_has "$console" 'gave up switching off /mnt/disk/swap after 6\.'
+ok "slow: the dead one at once" console_has "$console" 'gave up switching off /dev/mapper/dead after [0-9]* ms'
+ok "slow: their file system is frozen with them" console_has "$console" 'froze 1 of 1 writable file systems'
+ok "slow: they are counted at the end" console_has "$console" 'left: 1 writable file systems, [0-9]* mounts, 2 swaps'
+ok "slow: the time was up" console_has "$console" '^\?=99'
+reset_and_clean slow
+done_testing
