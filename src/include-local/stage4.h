@@ -664,7 +664,7 @@ struct s4_stuck_s         /* a mount that did not go */
   s4_ms since ;               /* when it was found busy, or something else went last */
   unsigned int pass ;         /* the last one that found it busy */
   unsigned int hung : 1 ;     /* given up, and not tried again but by force */
-  unsigned int looked : 1 ;   /* for who holds it */
+  unsigned int looked : 2 ;   /* for who holds it: how often */
   unsigned int held : 1 ;     /* by a process */
 } ;
 

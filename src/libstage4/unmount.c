@@ -26,6 +26,7 @@
 #define BACKOFF_MAX 100
 #define BACKOFF_QUICK 75     /* longer than references of the kernel's own: AF_UNIX in flight 12 ms, io_uring 52 ms */
 #define BACKOFF_ALL 1000
+#define LOOKS 2              /* for holders: who was just ending at the first one is no reason to give up */
 #define LOOK_TIMEOUT 2000
 #define PASSES_MAX 600000    /* passes that still bring something end at the budget, or without one after ten minutes */
 
@@ -201,7 +202,7 @@ static int run_pass (s4_unmount *u)
 
 static int is_waited_for (s4_unmount const *u, s4_stuck const *x, s4_ms now)
 {
-  return x->pass == u->pass && !x->held && now - x->since < BACKOFF_ALL ;
+  return x->pass == u->pass && (!x->held || x->looked < LOOKS) && now - x->since < BACKOFF_ALL ;
 }
 
  /* Those that the kernel alone should have let go of by now. */
@@ -215,8 +216,10 @@ static int look_for_holders (s4_unmount *u, s4_ms now)
   for (size_t k = 0 ; k < u->nstuck ; k++)
   {
     unsigned int i = s4_tree_find(&u->st.tree, x[k].id) ;
-    if (!is_waited_for(u, x + k, now) || now - x[k].since < BACKOFF_QUICK || x[k].looked || i == S4_NONE) continue ;
-    x[k].looked = 1 ;
+    if (!is_waited_for(u, x + k, now) || now - x[k].since < BACKOFF_QUICK) continue ;
+    if (x[k].looked >= LOOKS || i == S4_NONE) continue ;
+    x[k].looked++ ;
+    x[k].held = 0 ;
     if (!(ok = genalloc_append(unsigned int, &which, &i))) break ;
   }
   if (genalloc_len(unsigned int, &which))
