@@ -416,6 +416,16 @@ extern int s4_victims_wait (s4_victims const *, s4_ms until, s4_ms *next_report)
 extern void s4_thaw_cgroups (void) ;
 
 
+ /* cgroups.c: cgroups of both versions */
+
+ /* files in the directory of a cgroup, "/cgroup.freeze" ...; read: whole, 0-terminated */
+extern int s4_cgroup_read (char const *dir, char const *file, stralloc *text) ;
+extern int s4_cgroup_write (char const *dir, char const *file, char const *value) ;
+typedef int s4_cgroup_func (char const *dir) ;   /* 1: it has changed something there */
+ /* change for each cgroup, in a child; then says "said DIR DIR...", and late if it could not look at all in time */
+extern void s4_cgroups_change (s4_cgroup_func *change, char const *said, char const *late) ;
+
+
  /* fields.c: lines of fields with a space between them; pure */
 
  /* cuts the next line off; null after the last one. *pos is 0 at first; beyond its len the text must end with 0 */
@@ -455,6 +465,7 @@ struct s4_mounts_s
   stralloc text ;
   s4_mount *m ;
   unsigned int n ;
+  unsigned int nown ;   /* the first ones: of this mount namespace */
 } ;
 #define S4_MOUNTS_ZERO { .text = STRALLOC_ZERO, .m = 0, .n = 0 }
 
@@ -467,7 +478,7 @@ extern void s4_mounts_free (s4_mounts *) ;
    elsewhere.c: the same; behind the first nown, writable disks that only other mount namespaces have, with paths by way
    of /proc/PID/root. Not in a container. 0 with errno
  */
-extern int s4_mounts_load_all (s4_mounts *, unsigned int *nown) ;
+extern int s4_mounts_load_all (s4_mounts *) ;
 extern int s4_same_superblock (s4_mount const *, s4_mount const *) ; /* one file system, mounted twice */
 extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index, or -1 */
  /* index of what i is mounted on; -1: not visible, or i is -1 */

@@ -78,11 +78,10 @@ static int append (s4_mounts *ms, s4_mount const *m, unsigned int n)
   return 1 ;
 }
 
-int s4_mounts_load_all (s4_mounts *ms, unsigned int *nown)
+int s4_mounts_load_all (s4_mounts *ms)
 {
   struct search x = { .own = ms, .seen = STRALLOC_ZERO, .found = GENALLOC_ZERO } ;
   int ok = s4_mounts_load(ms) ;
-  *nown = ms->n ;
   if (!ok || s4.container) return ok ;
   is_new(&x, getpid()) ;
   ok = s4_processes(&look_at_process, &x) == 1 ;

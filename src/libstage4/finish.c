@@ -140,11 +140,10 @@ static unsigned int report_all (struct each const *e, s4_task const *t)
 {
   s4_mounts now = S4_MOUNTS_ZERO ;
   unsigned int failed = 0 ;
-  unsigned int nown ;
   int known = -1 ;
   for (unsigned int s = 0 ; s < e->sb->n ; s++)
   {
-    if (known == -1 && !s4_task_done(t + telling_way(e, t, s))) known = s4_mounts_load_all(&now, &nown) ;
+    if (known == -1 && !s4_task_done(t + telling_way(e, t, s))) known = s4_mounts_load_all(&now) ;
     failed += !report_one(e, t, s, known == 1 ? &now : 0) ;
   }
   s4_mounts_free(&now) ;

@@ -90,7 +90,8 @@ int s4_leftovers_count (s4_leftovers *l)
   s4_storage st ;
   int ok ;
   *l = (s4_leftovers){ .devices = devices_count(), .swaps = swaps_count() } ;
-  if (!s4_mounts_load_all(&ms, &l->mounts)) return 0 ;
+  if (!s4_mounts_load_all(&ms)) return 0 ;
+  l->mounts = ms.nown ;
   ok = s4_storage_find(&st, &ms) ;
   if (ok)
   {

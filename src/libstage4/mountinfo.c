@@ -69,7 +69,7 @@ int s4_mounts_load (s4_mounts *ms)
   if (!s4_mountinfo_parse(&ms->text, &g)) return 0 ;
   free(ms->m) ;
   ms->m = genalloc_s(s4_mount, &g) ;
-  ms->n = (unsigned int)genalloc_len(s4_mount, &g) ;
+  ms->n = ms->nown = (unsigned int)genalloc_len(s4_mount, &g) ;
   return 1 ;
 }
 
@@ -78,7 +78,7 @@ void s4_mounts_free (s4_mounts *ms)
   stralloc_free(&ms->text) ;
   free(ms->m) ;
   ms->m = 0 ;
-  ms->n = 0 ;
+  ms->n = ms->nown = 0 ;
 }
 
 int s4_same_superblock (s4_mount const *a, s4_mount const *b)

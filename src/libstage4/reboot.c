@@ -117,8 +117,7 @@ void s4_hardreboot (enum s4_action_e action, char const *arg)
 
 static int look (s4_mounts *ms, s4_storage *st)
 {
-  unsigned int nown ;
-  return s4_mounts_load_all(ms, &nown) && s4_storage_find(st, ms) ;
+  return s4_mounts_load_all(ms) && s4_storage_find(st, ms) ;
 }
 
 static void save_what_can_be_saved (void)

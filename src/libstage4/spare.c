@@ -65,14 +65,14 @@ static char const *cgroup_root (void)
 static int is_in_survivor_cgroup (char const *root, pid_t pid, stralloc *sa)
 {
   stralloc dir = STRALLOC_ZERO ;
-  char const *path ;
+  char *path ;
   char value[8] ;
   int marked = 0 ;
   if (!root || !proc_file(pid, "/cgroup", sa)) return 0 ;
   path = !strncmp(sa->s, "0::/", 4) ? sa->s : strstr(sa->s, "\n0::/") ;
   if (!path) return 0 ;
   path += *path == '\n' ? 4 : 3 ;
-  sa->s[path - sa->s + strcspn(path, "\n")] = 0 ;
+  path[strcspn(path, "\n")] = 0 ;
   if (!s4_cat(&dir, root, path)) return 0 ;
   while (!marked && strlen(dir.s) > strlen(root))
   {

@@ -34,7 +34,6 @@ int main (int argc, char const **argv, char const *const *envp)
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
   s4_superblocks sb ;
-  unsigned int nown ;
   s4_ms timeout = 10000 ;
   s4_step_init("stage4-freeze", USAGE, S4_DESTROYS | S4_FINISHES, argv, envp) ;
   {
@@ -55,7 +54,7 @@ int main (int argc, char const **argv, char const *const *envp)
     s4_info("a container: the file systems are the host's, nothing to do") ;
     s4_step_next(argv, S4_DONE) ;
   }
-  if (!s4_mounts_load_all(&ms, &nown) || !s4_storage_find(&st, &ms) || !s4_freezable_find(&sb, &st))
+  if (!s4_mounts_load_all(&ms) || !s4_storage_find(&st, &ms) || !s4_freezable_find(&sb, &st))
   {
     s4_warnsys("unable to read /proc/self/mountinfo") ;
     s4_step_next(argv, S4_NOTSTARTED) ;

@@ -5,7 +5,6 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/swap.h>
@@ -20,10 +19,7 @@
 
 #define USAGE "stage4-swapoff [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] [ -A ] prog..."
 #define LOOK_TIMEOUT 1000
-#define LIFT_TIMEOUT 1000
 #define VICTIM_OOM 1000   /* if the content doesn't fit, the kernel ends the child that asked, and nobody else */
-#define CGROUPS "/sys/fs/cgroup"
-#define CGROUP_DEPTH 64
 #define UNLIMITED 19      /* digits: what cgroup 1 says if there is no limit */
 
 struct plan
@@ -150,13 +146,6 @@ static s4_swap const *nth (struct plan const *p, unsigned int k)
    not the one that called swapoff(2); and if it can't, swapoff(2) fails, however much memory there is.
  */
 
-struct place
-{
-  int out ;
-  stralloc dir ;         /* the cgroup that is looked at */
-  unsigned int depth ;
-} ;
-
  /* Of both versions. The order is that in which cgroup 1 allows it. */
 
 static struct { char const *file, *none ; } const limits[] =
@@ -165,77 +154,26 @@ static struct { char const *file, *none ; } const limits[] =
   { "/memory.memsw.limit_in_bytes", "-1" }, { "/memory.limit_in_bytes", "-1" }
 } ;
 
-static int file_says (struct place *p, char const *file, stralloc *text)
-{
-  text->len = 0 ;
-  return s4_cat(&p->dir, file) && openslurpclose(text, p->dir.s) && stralloc_0(text) ;
-}
-
-static void cut (struct place *p, size_t len)
-{
-  p->dir.len = len ;
-  p->dir.s[len] = 0 ;
-}
-
 static int is_limit (char const *text)
 {
   return strspn(text, "0123456789") && strspn(text, "0123456789") < UNLIMITED ;
 }
 
-static void lift_one (struct place *p)
+static int lift (char const *dir)
 {
-  size_t const len = p->dir.len ;
-  stralloc text = STRALLOC_ZERO ;
+  static stralloc text = STRALLOC_ZERO ;
   int lifted = 0 ;
-  int swaps = !file_says(p, "/memory.swap.current", &text) || strcmp(text.s, "0\n") ;
-  cut(p, len) ;
-  for (unsigned int k = 0 ; swaps && k < sizeof limits / sizeof *limits ; k++)
-  {
-    if (file_says(p, limits[k].file, &text) && is_limit(text.s))
-      lifted |= (int)openwritenclose_unsafe(p->dir.s, limits[k].none, strlen(limits[k].none)) ;
-    cut(p, len) ;
-  }
-  if (lifted)
-  {
-    s4_answer(p->out, " ", 1) ;
-    s4_answer(p->out, p->dir.s, len) ;
-  }
-  stralloc_free(&text) ;
-}
-
-static int lift_below (char const *name, void *data)
-{
-  struct place *p = data ;
-  size_t const len = p->dir.len ;
-  int fd = -1 ;
-  if (p->depth < CGROUP_DEPTH && s4_cat(&p->dir, "/", name)) fd = open(p->dir.s, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  if (fd != -1)
-  {
-    lift_one(p) ;
-    p->depth++ ;
-    s4_dir_each(fd, &lift_below, p) ;
-    p->depth-- ;
-  }
-  cut(p, len) ;
-  return 1 ;
-}
-
-static int lift_all (int out, void *data)
-{
-  struct place p = { .out = out, .dir = STRALLOC_ZERO } ;
-  (void)data ;
-  if (!s4_cat(&p.dir, CGROUPS)) return errno ;
-  return s4_dir_each(open(CGROUPS, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &lift_below, &p) == -1 ? errno : 0 ;
+  if (s4_cgroup_read(dir, "/memory.swap.current", &text) && !strcmp(text.s, "0\n")) return 0 ;
+  for (unsigned int k = 0 ; k < sizeof limits / sizeof *limits ; k++)
+    if (s4_cgroup_read(dir, limits[k].file, &text) && is_limit(text.s))
+      lifted |= s4_cgroup_write(dir, limits[k].file, limits[k].none) ;
+  return lifted ;
 }
 
 static void limits_lift (void)
 {
-  stralloc lifted = STRALLOC_ZERO ;
   s4_proc_write("sys/vm/overcommit_memory", "0") ;   /* strict, swapoff(2) asks for the size of the swap, used or not */
-  if (!s4_ask(&lift_all, 0, LIFT_TIMEOUT, &lifted) && errno == ETIMEDOUT)
-    s4_warn("gave up looking for cgroups with a memory limit") ;
-  if (lifted.len && stralloc_0(&lifted)) s4_info("lifted the memory limits of", lifted.s) ;
-  stralloc_free(&lifted) ;
+  s4_cgroups_change(&lift, "lifted the memory limits of", "gave up looking for cgroups with a memory limit") ;
 }
 
  /* --- the job --- */

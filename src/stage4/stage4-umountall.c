@@ -86,19 +86,18 @@ struct elsewhere
 {
   s4_mounts ms ;
   s4_storage st ;
-  unsigned int nown ;
   char const *types ;
 } ;
 
 static int is_elsewhere (s4_storage const *st, unsigned int k, void *data)
 {
   struct elsewhere const *x = data ;
-  return st->first[k] >= x->nown && s4_type_wanted(x->types, st->ms->m[st->first[k]].type) ;
+  return st->first[k] >= x->ms.nown && s4_type_wanted(x->types, st->ms->m[st->first[k]].type) ;
 }
 
 static int see_elsewhere (struct elsewhere *x)
 {
-  return s4_mounts_load_all(&x->ms, &x->nown) && s4_storage_find(&x->st, &x->ms) ;
+  return s4_mounts_load_all(&x->ms) && s4_storage_find(&x->st, &x->ms) ;
 }
 
 static int make_elsewhere_readonly (s4_unmount const *u)
@@ -184,7 +183,7 @@ static void name_elsewhere (s4_unmount const *u, struct left *left)
   genalloc which = GENALLOC_ZERO, holders = GENALLOC_ZERO ;
   stralloc text = STRALLOC_ZERO ;
   if (!see_elsewhere(&x)) return ;
-  for (unsigned int i = x.nown ; i < x.ms.n ; i++)
+  for (unsigned int i = x.ms.nown ; i < x.ms.n ; i++)
     if (s4_type_wanted(u->types, x.ms.m[i].type) && !genalloc_append(unsigned int, &which, &i)) return ;
   if (!which.len) return ;
   left->lossy = 1 ;
