@@ -303,8 +303,10 @@ struct s4_job_s
   int (*run) (unsigned int i, void *data) ;
   int (*ready) (unsigned int i, s4_task const *tasks, void *data) ;      /* may task i begin? null: always */
   uint64_t (*progress) (unsigned int i, void *data) ;                    /* changes while task i moves; null: never */
-   /* every S4_SLOW that task i takes; null: nothing */
-  void (*slow) (unsigned int i, s4_ms waited, void *data) ;
+   /* for a line every S4_SLOW that tasks take longer: "SLOW NAME, NAME and 3 more, 2.1 s; 512 KiB to go, 32 KiB/s" */
+  char const *slow ;                                                     /* "still unmounting"; null: no such line */
+  int (*name) (unsigned int i, stralloc *, void *data) ;                 /* appends it; null: they have none */
+  uint64_t (*to_go) (void *data) ;                                       /* KiB, of all tasks; null: not known */
   void *data ;
 } ;
 
@@ -486,6 +488,8 @@ extern int s4_mounts_parent (s4_mounts const *, int i) ;
 
 enum s4_fsclass_e { S4_FS_PSEUDO, S4_FS_NETWORK, S4_FS_FUSE, S4_FS_DISK } ;   /* disk: can lose data */
 extern enum s4_fsclass_e s4_fsclass (char const *type) gccattr_pure ;
+ /* a namespace's file; if it was the last to keep one of mounts, they go with it, and are flushed by that */
+extern int s4_is_namespace (s4_mount const *) gccattr_pure ;
  /* -T ext4,xfs or nonfs,nocifs; 0 list: all */
 extern int s4_type_wanted (char const *list, char const *type) gccattr_pure ;
 
@@ -576,7 +580,7 @@ extern void s4_storage_spread (s4_storage const *, unsigned char *marks) ;
  /* changes while the file system of that mount moves; 0 if it has no disk */
 extern uint64_t s4_storage_progress (s4_storage const *, unsigned int mount) ;
 extern uint64_t s4_pages_written (void) ;   /* of the whole machine */
-extern uint64_t s4_dirty_kib (void) ;        /* what is still to be written, on its way included */
+extern uint64_t s4_dirty_kib (void *) ;     /* what is still to be written, on its way included; for a job's to_go */
 
 enum s4_layer_e { S4_LAYER_LOWER, S4_LAYER_UPPER, S4_LAYER_WORK } ;
 typedef int s4_layer_func (char const *path, enum s4_layer_e, void *data) ;
@@ -732,6 +736,8 @@ extern int s4_unmount_some_hang (s4_unmount const *) ;
 
  /* adrift.c: unmounts that were given up, and go on */
 
+ /* something may be written while the mount with this index is unmounted */
+extern int s4_unmount_may_flush (s4_unmount const *, unsigned int i) ;
  /* notes that the mount with this index hangs in that process; 0: no memory */
 extern int s4_unmount_given_up (s4_unmount *, unsigned int i, pid_t worker) ;
  /* leaves those in u->adrift that are in the table no more, and still being flushed; counts the others, and earlier */
@@ -755,6 +761,21 @@ extern int s4_path_walk (char const *path, s4_walk_func *f, void *data) ;
 extern int s4_mount_id (int fd) ;                       /* what an open file, O_PATH too, was opened through; -1 */
  /* of a file of /proc/PID/fdinfo; -1 */
 extern int s4_mount_id_of_fdinfo (char const *name) ;
+
+
+ /* names.c: "a, b, c and 4 more" */
+
+typedef struct s4_names_s s4_names ;
+struct s4_names_s
+{
+  stralloc text ;
+  unsigned int n ;     /* how many there are */
+  unsigned int max ;   /* how many get named */
+} ;
+#define S4_NAMES(most) { .text = STRALLOC_ZERO, .max = (most) }
+ /* counts one more; 1: it is to be appended to the text now */
+extern int s4_names_next (s4_names *) ;
+extern char const *s4_names_end (s4_names *) ;   /* all of it, in x->text */
 
 
  /* paths.c */
@@ -913,8 +934,8 @@ struct s4_holder_s
  /* s4_holder, sorted by mount; replaces what was there. 0: these may be less than all, the time was up */
 extern int s4_holders_find (s4_tree const *, unsigned int const *which, unsigned int n, s4_ms timeout,
   genalloc *holders) ;
- /* "12 sh (open file), ..." 0-terminated; how many, -1 */
-extern int s4_holders_name (stralloc *, genalloc const *holders, unsigned int mount) ;
+ /* "12 sh (open file), ..." newly allocated; null: none */
+extern char const *s4_holders_name (genalloc const *holders, unsigned int mount) ;
 
 
  /* hook.c: one program, or a part of the chain, with a limit (hook, hookdir, settle) */

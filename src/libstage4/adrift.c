@@ -12,6 +12,11 @@
 
 #include "stage4.h"
 
+int s4_unmount_may_flush (s4_unmount const *u, unsigned int i)
+{
+  return u->st.lossy[i] || s4_is_namespace(u->ms.m + i) ;
+}
+
 int s4_unmount_given_up (s4_unmount *u, unsigned int i, pid_t worker)
 {
   s4_mount const *m = u->ms.m + i ;
@@ -19,7 +24,7 @@ int s4_unmount_given_up (s4_unmount *u, unsigned int i, pid_t worker)
   s4_adrift a = { .id = m->id, .worker = worker } ;
   if (!x) return 0 ;
   x->hung = 1 ;
-  if (!u->st.lossy[i]) return 1 ;
+  if (!s4_unmount_may_flush(u, i)) return 1 ;
   a.what = s4_concat(S4_MOUNT(m)) ;
   a.dirlen = strlen(m->dir) ;
   return genalloc_append(s4_adrift, &u->adrift, &a) ;

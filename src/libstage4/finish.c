@@ -85,11 +85,10 @@ static uint64_t progress_of (unsigned int k, void *data)
   return s4_storage_progress(e->st, e->sb->way[k].mount) ;
 }
 
-static void say_slow (unsigned int k, s4_ms waited, void *data)
+static int add_name (unsigned int k, stralloc *sa, void *data)
 {
-  struct each const *e = data ;
-  s4_mount const *m = mount_of(e, k) ;
-  s4_info("still ", e->doing, " ", S4_MOUNT(m), ", ", S4_MS(waited)) ;
+  s4_mount const *m = mount_of(data, k) ;
+  return s4_cat(sa, S4_MOUNT(m)) ;
 }
 
  /* --- reports --- */
@@ -153,7 +152,7 @@ static unsigned int report_all (struct each const *e, s4_task const *t)
 static unsigned int do_each (struct each *e, s4_ms timeout)
 {
   s4_job job = { .timeout = timeout, .run = &run_on, .ready = &is_turn_of, .progress = &progress_of,
-    .slow = &say_slow, .data = e } ;
+    .slow = s4_concat("still ", e->doing), .name = &add_name, .to_go = &s4_dirty_kib, .data = e } ;
   s4_task const *t = 0 ;
   unsigned int failed = e->sb->n ;
   if (!failed) return 0 ;
@@ -223,17 +222,10 @@ static uint64_t pages_written (unsigned int i, void *data)
   return s4_pages_written() ;
 }
 
-static void say_slow_sync (unsigned int i, s4_ms waited, void *data)
-{
-  (void)i ;
-  (void)data ;
-  s4_info("still syncing, ", S4_MS(waited), ", dirty in all: ", S4_NUM((int64_t)s4_dirty_kib()), " KiB") ;
-}
-
 int s4_sync (s4_ms timeout)
 {
   s4_job const job = { .n = 1, .timeout = timeout, .run = &run_sync, .progress = &pages_written,
-    .slow = &say_slow_sync } ;
+    .slow = "still syncing", .to_go = &s4_dirty_kib } ;
   s4_task const *t = s4_work(&job) ;
   return t && s4_task_done(t) ;
 }

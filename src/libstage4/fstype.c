@@ -37,6 +37,11 @@ enum s4_fsclass_e s4_fsclass (char const *type)
   return S4_FS_DISK ;
 }
 
+int s4_is_namespace (s4_mount const *m)
+{
+  return !strcmp(m->type, "nsfs") ;
+}
+
 int s4_type_wanted (char const *list, char const *type)
 {
   size_t typelen = strlen(type) ;

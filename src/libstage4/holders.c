@@ -181,22 +181,17 @@ static char const *how_name (enum s4_hold_e how)
   return "" ;
 }
 
-int s4_holders_name (stralloc *sa, genalloc const *holders, unsigned int mount)
+char const *s4_holders_name (genalloc const *holders, unsigned int mount)
 {
   s4_holder const *h = genalloc_s(s4_holder, holders) ;
+  s4_names names = S4_NAMES(NAMED_MAX) ;
   size_t low = 0, high = genalloc_len(s4_holder, holders) ;
-  unsigned int n = 0 ;
-  sa->len = 0 ;
   while (low < high)
   {
     size_t mid = low + (high - low) / 2 ;
     if (h[mid].mount < mount) low = mid + 1 ; else high = mid ;
   }
   for (size_t i = low ; i < genalloc_len(s4_holder, holders) && h[i].mount == mount ; i++)
-  {
-    if (++n > NAMED_MAX) continue ;
-    if (!s4_cat(sa, sa->len ? ", " : "", S4_NUM(h[i].pid), " ", h[i].comm, how_name(h[i].how))) return -1 ;
-  }
-  if (n > NAMED_MAX && !s4_cat(sa, " and ", S4_NUM(n - NAMED_MAX), " more")) return -1 ;
-  return stralloc_0(sa) ? (int)n : -1 ;
+    if (s4_names_next(&names) && !s4_cat(&names.text, S4_NUM(h[i].pid), " ", h[i].comm, how_name(h[i].how))) break ;
+  return names.n ? s4_names_end(&names) : 0 ;
 }

@@ -106,6 +106,16 @@ static void judge (struct planning const *g, unsigned int i)
   p->order[p->n++] = i ;
 }
 
+ /*
+   The mounts of a namespace that only its file keeps are flushed when that goes, where nobody sees which one; but not
+   those that are mounted here as well, as long as they are.
+ */
+
+static int goes_early (struct planning const *g, unsigned int i)
+{
+  return s4_is_namespace(g->tree->ms->m + i) && g->plan->needs_at[i] == g->plan->needs_at[i+1] ;
+}
+
 static int plan_all (struct planning *g, unsigned int *order)
 {
   s4_mountplan *p = g->plan ;
@@ -117,7 +127,8 @@ static int plan_all (struct planning *g, unsigned int *order)
   nedges = (unsigned int)genalloc_len(s4_edge, &g->edges) ;
   if (!s4_needs(n, genalloc_s(s4_edge, &g->edges), nedges, &p->needs, &p->needs_at)
    || !s4_order(n, genalloc_s(s4_edge, &g->edges), nedges, order)) return 0 ;
-  for (unsigned int k = 0 ; k < n ; k++) judge(g, order[k]) ;
+  for (unsigned int k = 0 ; k < n ; k++) if (goes_early(g, order[k])) judge(g, order[k]) ;
+  for (unsigned int k = 0 ; k < n ; k++) if (!goes_early(g, order[k])) judge(g, order[k]) ;
   return 1 ;
 }
 

@@ -156,6 +156,7 @@ uint64_t s4_pages_written (void)
 uint64_t s4_storage_progress (s4_storage const *st, unsigned int i)
 {
   s4_mount const *m = st->ms->m + (st->upper[i] == S4_NONE ? i : st->upper[i]) ;
+  if (s4_is_namespace(m)) return s4_pages_written() ;
   if (s4_fsclass(m->type) != S4_FS_DISK) return 0 ;
   return strcmp(m->type, "overlay") ? s4_dev_progress(m->major, m->minor, m->source) : s4_pages_written() ;
 }
@@ -168,8 +169,9 @@ static uint64_t kib_of (char const *meminfo, char const *name)
   return kib ;
 }
 
-uint64_t s4_dirty_kib (void)
+uint64_t s4_dirty_kib (void *data)
 {
+  (void)data ;
   stralloc sa = STRALLOC_ZERO ;
   uint64_t kib = s4_proc_read("meminfo", &sa) ? kib_of(sa.s, "\nDirty:") + kib_of(sa.s, "\nWriteback:") : 0 ;
   stralloc_free(&sa) ;

@@ -105,11 +105,11 @@ static int run_umount (unsigned int t, void *data)
 {
   s4_unmount const *u = data ;
   char const *dir = mount_of(u, t)->dir ;
-  int lossy = u->st.lossy[u->plan.order[t]] ;
+  int may_flush = s4_unmount_may_flush(u, u->plan.order[t]) ;
   int e ;
-  if (lossy) take_name(S4_UNMOUNTING, dir) ;
+  if (may_flush) take_name(S4_UNMOUNTING, dir) ;
   e = umount2(dir, UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
-  if (lossy) take_name("stage4-umountall", "") ;
+  if (may_flush) take_name("stage4-umountall", "") ;
   return e ;
 }
 
@@ -133,11 +133,10 @@ static uint64_t progress_of (unsigned int t, void *data)
   return s4_storage_progress(&u->st, u->plan.order[t]) ;
 }
 
-static void say_slow (unsigned int t, s4_ms waited, void *data)
+static int add_name (unsigned int t, stralloc *sa, void *data)
 {
   s4_mount const *m = mount_of(data, t) ;
-  s4_info("still unmounting ", S4_MOUNT(m), ", ", S4_MS(waited),
-    ", dirty in all: ", S4_NUM((int64_t)s4_dirty_kib()), " KiB") ;
+  return s4_cat(sa, S4_MOUNT(m)) ;
 }
 
 static int is_busy (s4_unmount *u, unsigned int i)
@@ -179,7 +178,7 @@ static int collect_one (s4_unmount *u, unsigned int t, s4_task const *x)
 static int work_plan (s4_unmount *u)
 {
   s4_job const job = { .n = u->plan.n, .timeout = u->timeout, .run = &run_umount, .ready = &is_free,
-    .progress = &progress_of, .slow = &say_slow, .data = u } ;
+    .progress = &progress_of, .slow = "still unmounting", .name = &add_name, .to_go = &s4_dirty_kib, .data = u } ;
   s4_task *t = job.n ? s4_work(&job) : 0 ;
   int ok = !!t ;
   for (unsigned int k = 0 ; ok && k < job.n ; k++) ok = collect_one(u, k, t + k) ;

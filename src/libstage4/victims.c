@@ -164,19 +164,17 @@ static int add_place (stralloc *sa, pid_t pid)
 unsigned int s4_victims_name (s4_victims const *victims, char const *what)
 {
   s4_victim const *v = s4_victims_list(victims) ;
-  stralloc sa = STRALLOC_ZERO ;
-  unsigned int left = 0 ;
+  s4_names names = S4_NAMES(NAMED_MAX) ;
   for (size_t i = 0 ; i < s4_victims_count(victims) ; i++)
   {
     s4_process now ;
-    if (is_gone(v + i) || !s4_process_read(v[i].p.pid, &now) || ++left > NAMED_MAX) continue ;
-    if (!s4_cat(&sa, sa.len ? ", " : "", S4_NUM(now.pid), " ", now.comm)) return left ;
-    if (now.state == 'D' && !add_place(&sa, now.pid)) return left ;
+    if (is_gone(v + i) || !s4_process_read(v[i].p.pid, &now) || !s4_names_next(&names)) continue ;
+    if (!s4_cat(&names.text, S4_NUM(now.pid), " ", now.comm)) break ;
+    if (now.state == 'D' && !add_place(&names.text, now.pid)) break ;
   }
-  if (left > NAMED_MAX && !s4_cat(&sa, " and ", S4_NUM(left - NAMED_MAX), " more")) return left ;
-  if (left) s4_info(what, sa.s) ;
-  stralloc_free(&sa) ;
-  return left ;
+  if (names.n) s4_info(what, s4_names_end(&names)) ;
+  stralloc_free(&names.text) ;
+  return names.n ;
 }
 
  /* One after the other: all of them must be gone anyway. */

@@ -25,12 +25,12 @@
 #define STALL 100         /* a worker that has been on one task for so long gets company */
 #define CAP 30            /* times its timeout: a task whose progress may be another's still ends */
 #define ANSWER_SIZE 4096  /* of an answer, read at once */
+#define NAMED_MAX 6       /* slow tasks that one line names */
 
 struct watch   /* what the parent knows of a task */
 {
   uint64_t seen ;   /* its progress, last time */
   s4_ms moved ;     /* when that was new */
-  s4_ms said ;      /* when it was reported */
 } ;
 
 struct board
@@ -41,6 +41,8 @@ struct board
   genalloc workers ;       /* pid_t */
   genalloc pollfds ;       /* struct pollfd, one per worker: its pidfd */
   unsigned int doing, stalled, startable ;
+  s4_ms said ;             /* when the slow ones were named, or the first one stalled; 0: none has */
+  uint64_t to_go ;         /* what the job said then */
 } ;
 
 static int32_t state_of (s4_task const *t)
@@ -143,20 +145,44 @@ static void watch_task (struct board *b, unsigned int i, s4_ms now)
   b->doing++ ;
   if (!began || now - began < STALL) return ;
   b->stalled++ ;
-  if (!w->moved) w->moved = w->said = began ;
+  if (!w->moved) w->moved = began ;
   progress = b->job->progress ? b->job->progress(i, b->job->data) : 0 ;
   if (progress != w->seen)
   {
     w->seen = progress ;
     w->moved = now ;
   }
-  if (b->job->slow && now - w->said >= S4_SLOW)
-  {
-    w->said = now ;
-    b->job->slow(i, now - began, b->job->data) ;
-  }
   if (now >= s4_budget_limit(&s4.budget, w->moved, b->job->timeout) || now >= began + CAP * b->job->timeout)
     abandon(b, i) ;
+}
+
+static void say_slow (struct board const *b, s4_ms now, uint64_t to_go)
+{
+  s4_job const *job = b->job ;
+  s4_names names = S4_NAMES(NAMED_MAX) ;
+  s4_ms longest = 0 ;
+  int64_t done = to_go < b->to_go ? (int64_t)(b->to_go - to_go) : 0 ;
+  for (unsigned int i = 0 ; i < job->n ; i++)
+  {
+    s4_ms waited = state_of(b->tasks + i) > 0 && b->tasks[i].began ? now - b->tasks[i].began : 0 ;
+    if (waited < S4_SLOW) continue ;
+    if (longest < waited) longest = waited ;
+    if (job->name && s4_names_next(&names) && !job->name(i, &names.text, job->data)) break ;
+  }
+  if (longest && !job->to_go) s4_info(job->slow, names.n ? " " : "", s4_names_end(&names), ", ", S4_MS(longest)) ;
+  else if (longest) s4_info(job->slow, names.n ? " " : "", s4_names_end(&names), ", ", S4_MS(longest),
+    "; ", S4_NUM((int64_t)to_go), " KiB to go, ", S4_NUM(done * 1000 / (now - b->said)), " KiB/s") ;
+  stralloc_free(&names.text) ;
+}
+
+static void watch_slow (struct board *b, s4_ms now)
+{
+  uint64_t to_go ;
+  if (!b->job->slow || !b->stalled || (b->said && now - b->said < S4_SLOW)) return ;
+  to_go = b->job->to_go ? b->job->to_go(b->job->data) : 0 ;
+  if (b->said) say_slow(b, now, to_go) ;
+  b->said = now ;
+  b->to_go = to_go ;
 }
 
 static void watch_all (struct board *b)
@@ -168,6 +194,7 @@ static void watch_all (struct board *b)
     if (state_of(b->tasks + i) > 0) watch_task(b, i, now) ;
     else if (may_begin(b, i)) b->startable++ ;
   }
+  watch_slow(b, now) ;
 }
 
  /* Twice as many each time: no matter how many tasks hang, they are soon waited for side by side. */

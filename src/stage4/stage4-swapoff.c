@@ -217,10 +217,17 @@ static uint64_t used_now (unsigned int k, void *data)
   return 0 ;
 }
 
-static void say_slow (unsigned int k, s4_ms waited, void *data)
+static uint64_t used_by_all (void *data)
 {
-  s4_info("still switching off ", nth(data, k)->path, ", ", S4_MS(waited), ", ", S4_NUM((int64_t)used_now(k,
-    data)), " KiB to go") ;
+  struct plan const *p = data ;
+  uint64_t sum = 0 ;
+  for (unsigned int k = 0 ; k < genalloc_len(unsigned int, &p->which) ; k++) sum += used_now(k, data) ;
+  return sum ;
+}
+
+static int add_name (unsigned int k, stralloc *sa, void *data)
+{
+  return s4_cat(sa, nth(data, k)->path) ;
 }
 
 static int report_swaps (struct plan const *p, s4_task const *t, unsigned int n)
@@ -252,7 +259,7 @@ static int switch_off (struct plan *p, s4_ms timeout)
 {
   unsigned int n = (unsigned int)genalloc_len(unsigned int, &p->which) ;
   s4_job const job = { .n = n, .timeout = timeout, .oom = VICTIM_OOM, .run = &run_swapoff, .progress = &used_now,
-    .slow = &say_slow, .data = p } ;
+    .slow = "still switching off", .name = &add_name, .to_go = &used_by_all, .data = p } ;
   s4_task const *t ;
   if (!n) return S4_DONE ;
   limits_lift() ;

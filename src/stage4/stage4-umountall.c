@@ -144,7 +144,6 @@ struct left { int lossy, late ; } ;   /* something can be lost; it can because t
 static struct left name_leftovers (s4_unmount const *u, struct paths const *p)
 {
   genalloc which = GENALLOC_ZERO, holders = GENALLOC_ZERO ;
-  stralloc text = STRALLOC_ZERO ;
   unsigned char const *requested = find_requested(u, p) ;
   struct left left = { 0, 0 } ;
   int all_known ;
@@ -162,7 +161,7 @@ static struct left name_leftovers (s4_unmount const *u, struct paths const *p)
   for (unsigned int k = 0 ; k < n ; k++)
   {
     unsigned int i = genalloc_s(unsigned int, &which)[k] ;
-    name_leftover(u, i, s4_holders_name(&text, &holders, i) > 0 ? text.s : 0, all_known) ;
+    name_leftover(u, i, s4_holders_name(&holders, i), all_known) ;
   }
   for (size_t k = 0 ; k < genalloc_len(s4_adrift, &u->adrift) ; k++)
   {
@@ -181,7 +180,6 @@ static void name_elsewhere (s4_unmount const *u, struct left *left)
 {
   struct elsewhere x = { .ms = S4_MOUNTS_ZERO } ;
   genalloc which = GENALLOC_ZERO, holders = GENALLOC_ZERO ;
-  stralloc text = STRALLOC_ZERO ;
   if (!see_elsewhere(&x)) return ;
   for (unsigned int i = x.ms.nown ; i < x.ms.n ; i++)
     if (s4_type_wanted(u->types, x.ms.m[i].type) && !genalloc_append(unsigned int, &which, &i)) return ;
@@ -192,9 +190,8 @@ static void name_elsewhere (s4_unmount const *u, struct left *left)
   for (size_t k = 0 ; k < genalloc_len(unsigned int, &which) ; k++)
   {
     unsigned int i = genalloc_s(unsigned int, &which)[k] ;
-    int some = s4_holders_name(&text, &holders, i) > 0 ;
-    s4_warn("left: ", S4_MOUNT(x.ms.m + i), ", writable in another mount namespace", some ? ", held by " : "",
-      some ? text.s : "") ;
+    char const *who = s4_holders_name(&holders, i) ;
+    s4_warn("left: ", S4_MOUNT(x.ms.m + i), ", writable in another mount namespace", who ? ", held by " : "", who) ;
   }
 }
 

@@ -167,6 +167,8 @@ static struct planned const cases[] =
     .edges = { { .first = 2, .then = 3, .kind = S4_EDGE_MAYBE } }, .verdicts = "1K 2K 3C2 4+" },
   { .name = "an edge between siblings", .table = ROOT "2 1 /a ext4\n3 1 /b ext4\n", .keep = { 1 }, .edges = { { .first = 2, .then = 3 } }, .verdicts = "1K 2+ 3+", .order = "2<3" },
   { .name = "the same edge the other way", .table = ROOT "2 1 /a ext4\n3 1 /b ext4\n", .keep = { 1 }, .edges = { { .first = 3, .then = 2 } }, .verdicts = "1K 2+ 3+", .order = "3<2" },
+  { .name = "files of namespaces go first", .table = ROOT "2 1 /a ext4\n3 1 /ns nsfs\n4 1 /b ext4\n5 1 /c nsfs\n6 5 /c ext4\n", .keep = { 1 },
+    .verdicts = "1K 2+ 3+ 4+ 5+ 6+", .order = "3<2 3<4 3<6 6<5" },
   { .name = "a file system in a file on another", .table = ROOT "2 1 /store ext4\n3 1 /loop ext4\n4 3 /loop/x tmpfs\n", .keep = { 1 }, .edges = { { .first = 3, .then = 2 } },
     .verdicts = "1K 2+ 3+ 4+", .order = "4<3 3<2" },
   { .name = "the one in the file is kept", .table = ROOT "2 1 /store ext4\n3 1 /loop ext4\n", .keep = { 3 }, .edges = { { .first = 3, .then = 2 } }, .verdicts = "1K 2C3 3K" },

@@ -30,9 +30,7 @@ struct script
   unsigned int ran[TASKS_MAX] ;
   pid_t pid[TASKS_MAX] ;
   uint64_t moved ;                  /* the progress, of all tasks */
-  unsigned int slow[TASKS_MAX] ;    /* calls, in the parent */
-  s4_ms waited ;
-  unsigned int wrong ;
+  uint64_t to_go ;
   unsigned int n ;                  /* for after_the_next() */
 } ;
 static struct script *script ;
@@ -68,12 +66,16 @@ static uint64_t progress (unsigned int i, void *data)
   return __atomic_load_n(&s->moved, __ATOMIC_SEQ_CST) ;
 }
 
-static void slow (unsigned int i, s4_ms waited, void *data)
+static int name (unsigned int i, stralloc *sa, void *data)
+{
+  (void)data ;
+  return s4_cat(sa, "task ", S4_NUM(i)) ;
+}
+
+static uint64_t to_go (void *data)
 {
   struct script *s = data ;
-  if (waited < 1000 || (s->slow[i] && waited <= s->waited)) s->wrong++ ;
-  s->slow[i]++ ;
-  s->waited = waited ;
+  return s->to_go -= 500 ;
 }
 
 static int after_the_next (unsigned int i, s4_task const *tasks, void *data)
@@ -91,7 +93,7 @@ static int only_even (unsigned int i, s4_task const *tasks, void *data)
 
 static s4_task const *work (unsigned int n, s4_ms timeout, s4_ms *took)
 {
-  s4_job const job = { .n = n, .timeout = timeout, .run = &run, .progress = &progress, .slow = &slow, .data = script } ;
+  s4_job const job = { .n = n, .timeout = timeout, .run = &run, .progress = &progress, .data = script } ;
   s4_ms start = s4_now() ;
   s4_task const *t = s4_work(&job) ;
   if (took) *took = s4_now() - start ;
@@ -135,9 +137,6 @@ static void quick (void)
   for (unsigned int i = 0 ; i < TASKS_MAX ; i++) if (!is_done(t + i, i % 3 ? 0 : EBUSY) || script->ran[i] != 1) good = 0 ;
   ok(good, "two thousand quick tasks are done, each once, with what it returned") ;
   ok(workers_of(TASKS_MAX) <= 8, "by next to no workers: %u", workers_of(TASKS_MAX)) ;
-  good = 1 ;
-  for (unsigned int i = 0 ; i < TASKS_MAX ; i++) if (script->slow[i]) good = 0 ;
-  ok(good, "none of them is called slow") ;
   ok(!!work(0, 1000, 0), "no tasks") ;
   fresh() ;
   t = work(1, 1000, 0) ;
@@ -187,7 +186,6 @@ static void moving (void)
   script->sleep[0] = 2500 ;
   t = work(1, 800, 0) ;
   ok(is_done(t, 0), "progress keeps a slow task alive: %" PRId64 " ms", t->ended - t->began) ;
-  ok(script->slow[0] >= 1 && script->slow[0] <= 3 && !script->wrong, "slow is called once a second: %u times", script->slow[0]) ;
   {
     s4_job const job = { .n = 1, .timeout = 800, .run = &run, .data = script } ;
     fresh() ;
@@ -196,6 +194,66 @@ static void moving (void)
     ok(t && t->state == S4_TASK_ABANDONED && t->ended - t->began < 2500, "without progress it is abandoned") ;
   }
   ok(no_child_remains(), "its worker is dead") ;
+}
+
+
+ /* What s4_work says meanwhile, in one line for all of them. */
+
+static char const *said_during (s4_job const *job)
+{
+  static char text[4096] ;
+  int old = dup(2), p[2] ;
+  ssize_t r ;
+  if (old == -1 || pipe(p) == -1 || dup2(p[1], 2) == -1) bail_out("unable to ", "pipe") ;
+  close(p[1]) ;
+  if (!s4_work(job)) bail_out("unable to work: ", "s4_work") ;
+  dup2(old, 2) ;
+  close(old) ;
+  if (!no_child_remains()) bail_out("a worker ", "lives on") ;
+  r = read(p[0], text, sizeof text - 1) ;
+  text[r > 0 ? r : 0] = 0 ;
+  close(p[0]) ;
+  return text ;
+}
+
+static unsigned int lines_of (char const *text)
+{
+  unsigned int n = 0 ;
+  for (; *text ; text++) n += *text == '\n' ;
+  return n ;
+}
+
+struct amounts { unsigned int seconds, to_go, rate ; } ;
+
+static int parse_amounts (char const *line, struct amounts *a)
+{
+  char const *s = strstr(line, " s; ") ;
+  while (s && s > line && s[-1] != ' ') s-- ;
+  return s && sscanf(s, "%u.%*u s; %u KiB to go, %u KiB/s\n", &a->seconds, &a->to_go, &a->rate) == 3 ;
+}
+
+static void slow (void)
+{
+  s4_job job = { .n = 12, .timeout = 2600, .run = &run, .slow = "still waiting for", .name = &name, .to_go = &to_go, .data = script } ;
+  char const *text, *second ;
+  struct amounts a, b ;
+  fresh() ;
+  script->to_go = 100000 ;
+  for (unsigned int i = 0 ; i < 8 ; i++) script->sleep[i + 2] = HANGS ;
+  text = said_during(&job) ;
+  ok(lines_of(text) == 2, "one line a second: %u", lines_of(text)) ;
+  ok(!!strstr(text, "still waiting for task 2, task 3, task 4, task 5, task 6, task 7 and 2 more, "), "it names who is slow: %s", text) ;
+  second = strchr(text, '\n') ;
+  ok(second && parse_amounts(text, &a) && parse_amounts(second, &b), "how long, how much, how fast") ;
+  ok(a.seconds == 1 && b.seconds == 2, "the times are %u and %u s", a.seconds, b.seconds) ;
+  ok(a.to_go == 99000 && b.to_go == 98500 && a.rate > 100 && a.rate <= 500, "what is left is %u, then %u, by %u a second", a.to_go, b.to_go, a.rate) ;
+  fresh() ;
+  script->sleep[0] = 1500 ;
+  job = (s4_job){ .n = 1, .timeout = 20000, .run = &run, .slow = "still syncing", .data = script } ;
+  text = said_during(&job) ;
+  ok(!!strstr(text, "still syncing, 1."), "without names, without an amount: %s", text) ;
+  script->sleep[0] = 500 ;
+  ok(!*said_during(&job), "what takes less than a second isn't slow") ;
 }
 
 static void dying (void)
@@ -398,6 +456,7 @@ int main (void)
   one_hangs() ;
   many_hang() ;
   moving() ;
+  slow() ;
   dying() ;
   waiting_for_others() ;
   with_budget() ;

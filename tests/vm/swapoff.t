@@ -188,8 +188,8 @@ echo "=== request"
 exec stage4-begin -A reboot -t 60s stage4-nuke stage4-swapoff -t 200ms stage4-hook ' env' '' stage4-umountall -t 1s \
   stage4-freeze -t 3s stage4-hpr
 END
-ok "slow: it is named while it lasts" console_has "$console" 'still switching off /mnt/disk/swap, 1\.[0-9] s, [0-9]* KiB to go'
-ok "slow: each second" console_has "$console" 'still switching off /mnt/disk/swap, 5\.[0-9] s, [0-9]* KiB to go'
+ok "slow: it is named while it lasts" console_has "$console" 'still switching off /mnt/disk/swap, 1\.[0-9] s; [0-9]* KiB to go, [0-9]* KiB/s'
+ok "slow: each second" console_has "$console" 'still switching off /mnt/disk/swap, 5\.[0-9] s; [0-9]* KiB to go'
 ok "slow: it is given up at last" console_has "$console" 'gave up switching off /mnt/disk/swap after 6\.'
 ok "slow: the dead one at once" console_has "$console" 'gave up switching off /dev/mapper/dead after [0-9]* ms'
 ok "slow: their file system is frozen with them" console_has "$console" 'froze 1 of 1 writable file systems'
