@@ -293,6 +293,9 @@ struct s4_task_s    /* in memory shared with the workers */
   s4_ms ended ;     /* finished or abandoned */
 } ;
 
+typedef struct s4_flow_s s4_flow ;
+struct s4_flow_s { int64_t to_go, done ; } ;   /* KiB; done is only good for differences */
+
 typedef struct s4_job_s s4_job ;
 struct s4_job_s
 {
@@ -306,7 +309,7 @@ struct s4_job_s
    /* for a line every S4_SLOW that tasks take longer: "SLOW NAME, NAME and 3 more, 2.1 s; 512 KiB to go, 32 KiB/s" */
   char const *slow ;                                                     /* "still unmounting"; null: no such line */
   int (*name) (unsigned int i, stralloc *, void *data) ;                 /* appends it; null: they have none */
-  uint64_t (*to_go) (void *data) ;                                       /* KiB, of all tasks; null: not known */
+  void (*flow) (s4_flow *, void *data) ;                                 /* of all tasks; null: not known */
   void *data ;
 } ;
 
@@ -579,13 +582,19 @@ extern int s4_overlay_edges (s4_storage *, char const *oldroot) ;
 extern void s4_storage_spread (s4_storage const *, unsigned char *marks) ;
  /* changes while the file system of that mount moves; 0 if it has no disk */
 extern uint64_t s4_storage_progress (s4_storage const *, unsigned int mount) ;
-extern uint64_t s4_pages_written (void) ;   /* of the whole machine */
-extern uint64_t s4_dirty_kib (void *) ;     /* what is still to be written, on its way included; for a job's to_go */
 
 enum s4_layer_e { S4_LAYER_LOWER, S4_LAYER_UPPER, S4_LAYER_WORK } ;
 typedef int s4_layer_func (char const *path, enum s4_layer_e, void *data) ;
  /* pure; f gets each layer, decoded. 0: f's 0, or no memory */
 extern int s4_overlay_layers (char const *superoptions, s4_layer_func *f, void *data) ;
+
+
+ /* flow.c: what the machine writes */
+
+extern uint64_t s4_pages_written (void) ;                /* since it was booted */
+extern void s4_flow_to_disks (s4_flow *, void *data) ;   /* for a job */
+ /* of all disks, by /proc/diskstats; pure */
+extern uint64_t s4_diskstats_kib (stralloc *text) ;
 
 
  /* superblocks.c: which of them can lose data, and the ways to them; pure */

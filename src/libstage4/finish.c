@@ -152,7 +152,7 @@ static unsigned int report_all (struct each const *e, s4_task const *t)
 static unsigned int do_each (struct each *e, s4_ms timeout)
 {
   s4_job job = { .timeout = timeout, .run = &run_on, .ready = &is_turn_of, .progress = &progress_of,
-    .slow = s4_concat("still ", e->doing), .name = &add_name, .to_go = &s4_dirty_kib, .data = e } ;
+    .slow = s4_concat("still ", e->doing), .name = &add_name, .flow = &s4_flow_to_disks, .data = e } ;
   s4_task const *t = 0 ;
   unsigned int failed = e->sb->n ;
   if (!failed) return 0 ;
@@ -225,7 +225,7 @@ static uint64_t pages_written (unsigned int i, void *data)
 int s4_sync (s4_ms timeout)
 {
   s4_job const job = { .n = 1, .timeout = timeout, .run = &run_sync, .progress = &pages_written,
-    .slow = "still syncing", .to_go = &s4_dirty_kib } ;
+    .slow = "still syncing", .flow = &s4_flow_to_disks } ;
   s4_task const *t = s4_work(&job) ;
   return t && s4_task_done(t) ;
 }

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include <skalibs/genalloc.h>
-#include <skalibs/types.h>
 
 #include "stage4.h"
 
@@ -142,38 +141,10 @@ void s4_storage_spread (s4_storage const *st, unsigned char *marks)
   }
 }
 
-uint64_t s4_pages_written (void)
-{
-  static stralloc sa = STRALLOC_ZERO ;
-  char const *s ;
-  uint64_t u = 0 ;
-  if (!s4_proc_read("vmstat", &sa)) return 0 ;
-  s = strstr(sa.s, "\nnr_written ") ;
-  if (s) uint64_scan(s + 12, &u) ;
-  return u ;
-}
-
 uint64_t s4_storage_progress (s4_storage const *st, unsigned int i)
 {
   s4_mount const *m = st->ms->m + (st->upper[i] == S4_NONE ? i : st->upper[i]) ;
   if (s4_is_namespace(m)) return s4_pages_written() ;
   if (s4_fsclass(m->type) != S4_FS_DISK) return 0 ;
   return strcmp(m->type, "overlay") ? s4_dev_progress(m->major, m->minor, m->source) : s4_pages_written() ;
-}
-
-static uint64_t kib_of (char const *meminfo, char const *name)
-{
-  char const *s = strstr(meminfo, name) ;
-  uint64_t kib = 0 ;
-  if (s) uint64_scan(s + strlen(name) + strspn(s + strlen(name), " "), &kib) ;
-  return kib ;
-}
-
-uint64_t s4_dirty_kib (void *data)
-{
-  (void)data ;
-  stralloc sa = STRALLOC_ZERO ;
-  uint64_t kib = s4_proc_read("meminfo", &sa) ? kib_of(sa.s, "\nDirty:") + kib_of(sa.s, "\nWriteback:") : 0 ;
-  stralloc_free(&sa) ;
-  return kib ;
 }

@@ -178,7 +178,7 @@ static int collect_one (s4_unmount *u, unsigned int t, s4_task const *x)
 static int work_plan (s4_unmount *u)
 {
   s4_job const job = { .n = u->plan.n, .timeout = u->timeout, .run = &run_umount, .ready = &is_free,
-    .progress = &progress_of, .slow = "still unmounting", .name = &add_name, .to_go = &s4_dirty_kib, .data = u } ;
+    .progress = &progress_of, .slow = "still unmounting", .name = &add_name, .flow = &s4_flow_to_disks, .data = u } ;
   s4_task *t = job.n ? s4_work(&job) : 0 ;
   int ok = !!t ;
   for (unsigned int k = 0 ; ok && k < job.n ; k++) ok = collect_one(u, k, t + k) ;

@@ -42,7 +42,7 @@ struct board
   genalloc pollfds ;       /* struct pollfd, one per worker: its pidfd */
   unsigned int doing, stalled, startable ;
   s4_ms said ;             /* when the slow ones were named, or the first one stalled; 0: none has */
-  uint64_t to_go ;         /* what the job said then */
+  s4_flow flow ;           /* what that was then */
 } ;
 
 static int32_t state_of (s4_task const *t)
@@ -156,12 +156,11 @@ static void watch_task (struct board *b, unsigned int i, s4_ms now)
     abandon(b, i) ;
 }
 
-static void say_slow (struct board const *b, s4_ms now, uint64_t to_go)
+static void say_slow (struct board const *b, s4_ms now, s4_flow const *flow)
 {
   s4_job const *job = b->job ;
   s4_names names = S4_NAMES(NAMED_MAX) ;
   s4_ms longest = 0 ;
-  int64_t done = to_go < b->to_go ? (int64_t)(b->to_go - to_go) : 0 ;
   for (unsigned int i = 0 ; i < job->n ; i++)
   {
     s4_ms waited = state_of(b->tasks + i) > 0 && b->tasks[i].began ? now - b->tasks[i].began : 0 ;
@@ -169,20 +168,21 @@ static void say_slow (struct board const *b, s4_ms now, uint64_t to_go)
     if (longest < waited) longest = waited ;
     if (job->name && s4_names_next(&names) && !job->name(i, &names.text, job->data)) break ;
   }
-  if (longest && !job->to_go) s4_info(job->slow, names.n ? " " : "", s4_names_end(&names), ", ", S4_MS(longest)) ;
-  else if (longest) s4_info(job->slow, names.n ? " " : "", s4_names_end(&names), ", ", S4_MS(longest),
-    "; ", S4_NUM((int64_t)to_go), " KiB to go, ", S4_NUM(done * 1000 / (now - b->said)), " KiB/s") ;
+  if (longest && !job->flow) s4_info(job->slow, names.n ? " " : "", s4_names_end(&names), ", ", S4_MS(longest)) ;
+  else if (longest)
+    s4_info(job->slow, names.n ? " " : "", s4_names_end(&names), ", ", S4_MS(longest), "; ", S4_NUM(flow->to_go),
+      " KiB to go, ", S4_NUM((flow->done - b->flow.done) * 1000 / (now - b->said)), " KiB/s") ;
   stralloc_free(&names.text) ;
 }
 
 static void watch_slow (struct board *b, s4_ms now)
 {
-  uint64_t to_go ;
+  s4_flow flow = { 0, 0 } ;
   if (!b->job->slow || !b->stalled || (b->said && now - b->said < S4_SLOW)) return ;
-  to_go = b->job->to_go ? b->job->to_go(b->job->data) : 0 ;
-  if (b->said) say_slow(b, now, to_go) ;
+  if (b->job->flow) b->job->flow(&flow, b->job->data) ;
+  if (b->said) say_slow(b, now, &flow) ;
   b->said = now ;
-  b->to_go = to_go ;
+  b->flow = flow ;
 }
 
 static void watch_all (struct board *b)

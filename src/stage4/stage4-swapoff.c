@@ -217,12 +217,11 @@ static uint64_t used_now (unsigned int k, void *data)
   return 0 ;
 }
 
-static uint64_t used_by_all (void *data)
+static void flow_from_swap (s4_flow *flow, void *data)
 {
   struct plan const *p = data ;
-  uint64_t sum = 0 ;
-  for (unsigned int k = 0 ; k < genalloc_len(unsigned int, &p->which) ; k++) sum += used_now(k, data) ;
-  return sum ;
+  for (unsigned int k = 0 ; k < genalloc_len(unsigned int, &p->which) ; k++) flow->to_go += (int64_t)used_now(k, data) ;
+  flow->done = -flow->to_go ;
 }
 
 static int add_name (unsigned int k, stralloc *sa, void *data)
@@ -259,7 +258,7 @@ static int switch_off (struct plan *p, s4_ms timeout)
 {
   unsigned int n = (unsigned int)genalloc_len(unsigned int, &p->which) ;
   s4_job const job = { .n = n, .timeout = timeout, .oom = VICTIM_OOM, .run = &run_swapoff, .progress = &used_now,
-    .slow = "still switching off", .name = &add_name, .to_go = &used_by_all, .data = p } ;
+    .slow = "still switching off", .name = &add_name, .flow = &flow_from_swap, .data = p } ;
   s4_task const *t ;
   if (!n) return S4_DONE ;
   limits_lift() ;
