@@ -717,6 +717,7 @@ struct s4_unmount_s
   unsigned int *task_of ;    /* mount index -> its place in plan.order */
   unsigned int pass ;
   unsigned int gone ;        /* by the last pass */
+  int alone ;                /* without the copies that others have of what is mounted on a shared mount */
   int surprised ;            /* it failed in a way that says that the table has changed */
 
   genalloc stuck ;           /* s4_stuck, the first nstuck sorted by id */

@@ -91,6 +91,14 @@ static s4_mount const *mount_of (s4_unmount const *u, unsigned int t)
   return u->ms.m + u->plan.order[t] ;
 }
 
+ /* What umount(2) does to it, it does to the copies that others have of it; null: there are none. */
+
+static s4_mount const *sharing_parent (s4_unmount const *u, unsigned int i)
+{
+  unsigned int parent = u->st.tree.parent[i] ;
+  return parent != S4_NONE && u->ms.m[parent].shared ? u->ms.m + parent : 0 ;
+}
+
  /* Given up, it outlives its program: its name tells the later ones, and people, what it is still at. */
 
 static void take_name (char const *prefix, char const *dir)
@@ -105,9 +113,11 @@ static int run_umount (unsigned int t, void *data)
 {
   s4_unmount const *u = data ;
   char const *dir = mount_of(u, t)->dir ;
+  s4_mount const *sharing = u->alone ? sharing_parent(u, u->plan.order[t]) : 0 ;
   int may_flush = s4_unmount_may_flush(u, u->plan.order[t]) ;
   int e ;
   if (may_flush) take_name(S4_UNMOUNTING, dir) ;
+  if (sharing) mount(0, sharing->dir, 0, MS_PRIVATE, 0) ;
   e = umount2(dir, UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
   if (may_flush) take_name("stage4-umountall", "") ;
   return e ;
@@ -253,6 +263,19 @@ static void collect_sockets (void)
   if (fd != -1) close(fd) ;
 }
 
+ /* A copy that is busy keeps ours (fs/pnode.c:propagate_mount_busy). Only if nothing else helps: then theirs stays. */
+
+static int some_are_shared (s4_unmount const *u)
+{
+  for (unsigned int t = 0 ; t < u->plan.n ; t++)
+  {
+    unsigned int i = u->plan.order[t] ;
+    s4_stuck const *x = s4_stuck_find(u, u->ms.m[i].id) ;
+    if (x && x->pass == u->pass && sharing_parent(u, i)) return 1 ;
+  }
+  return 0 ;
+}
+
 int s4_unmount_all (s4_unmount *u)
 {
   s4_ms nap = BACKOFF_FIRST ;
@@ -275,7 +298,13 @@ int s4_unmount_all (s4_unmount *u)
       continue ;
     }
     if (u->surprised && !reread++) continue ;
-    if (!waiting || s4_limit(nap) < s4_now() + nap) return 1 ;
+    if (!waiting || s4_limit(nap) < s4_now() + nap)
+    {
+      if (u->alone || !some_are_shared(u)) return 1 ;
+      u->alone = 1 ;
+      s4_verbose("going on without shared mounts: a busy copy keeps ours") ;
+      continue ;
+    }
     collect_sockets() ;
     s4_poll(0, 0, s4_now() + nap) ;
     nap = nap * 3 / 2 > BACKOFF_MAX ? BACKOFF_MAX : nap * 3 / 2 ;

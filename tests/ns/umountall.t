@@ -167,6 +167,34 @@ unsaid 'warning'
 end
 END
 
+box "shared, and a copy is busy" <<'END'
+mount -o make-rshared /
+mkdir /q
+m tmpfs /p
+mount -o bind /p /q
+m tmpfs /p/x
+pid=$(helper victim -f /q/x/open)
+run stage4-umountall -f
+code 0
+is "all but that copy have gone" "$(mounts)" "/ /proc /q /q/x"
+said "left: /q/x .*, held by $pid "
+end
+END
+
+box "shared with another mount namespace, where it is busy" <<'END'
+mount -o make-rshared /
+m tmpfs /p
+m tmpfs /p/x
+mkfifo /ready
+unshare -m --propagation unchanged sh -c 'cd /p/x && echo >/ready && exec sleep 1000' &
+read -r line </ready
+run stage4-umountall -f
+code 0
+is "all gone" "$(mounts)" "/ /proc"
+unsaid 'warning'
+end
+END
+
 box "an overlay" <<'END'
 m tmpfs /lower
 m tmpfs /upper
