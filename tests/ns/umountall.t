@@ -186,7 +186,7 @@ mount -o make-rshared /
 m tmpfs /p
 m tmpfs /p/x
 mkfifo /ready
-unshare -m --propagation unchanged sh -c 'cd /p/x && echo >/ready && exec sleep 1000' &
+unshare -m --propagation shared sh -c 'cd /p/x && echo >/ready && exec sleep 1000' &
 read -r line </ready
 run stage4-umountall -f
 code 0

@@ -137,10 +137,11 @@ for i in a b ; do ok "deleted: disk $i has nothing to replay" image_clean "$work
 for i in a b ; do ok "deleted: disk $i: nothing but the deleted file is to be tidied up" e2fsck -p "$work/$i.img" ; done
 disks_clean deleted a b
 
-# Spared, each in a mount namespace of its own: one who writes, one who does nothing, one whose root is on the disk.
-new_disks a b c
-VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c}.img <<'END'
-mkdir /a /b /c
+# Spared, each in a mount namespace of its own: one who writes, one who does nothing, one whose root is on the disk; one
+# whose copy of a shared mount is busy.
+new_disks a b c d
+VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
+mkdir /a /b /c /d
 ln -s load /bin/@load
 mount -t ext4 /dev/vda /a
 mount -t ext4 /dev/vdb /b
@@ -150,21 +151,57 @@ cp /bin/load /c/bin/@load
 unshare -m sh -c 'umount /b /c ; exec @load writer /a/busy' &
 unshare -m sh -c 'umount /a /c ; exec @load sleeper' &
 unshare -m sh -c 'umount /a /b ; cd /c ; exec chroot . @load sleeper' &
-until test "$(pidof @load | wc -w)" = 3 && test -e /a/busy ; do usleep 10000 ; done
-for i in a b c ; do echo data >/$i/data ; done
+mount --make-rshared /
+mount -t ext4 /dev/vdd /d
+unshare -m --propagation shared sh -c 'cd /d ; exec @load sleeper' &
+until test "$(pidof @load | wc -w)" = 4 && test -e /a/busy ; do usleep 10000 ; done
+for i in a b c d ; do echo data >/$i/data ; done
 echo "=== request"
 exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s stage4-hook ' env' '' stage4-freeze -t 2s stage4-hpr -t 1s
 END
-ok "elsewhere: nothing is left here" console_has "$console" 'unmounted 3, left 4'
+ok "elsewhere: nothing is left here" console_has "$console" 'unmounted 4, left 4'
 ok "elsewhere: who writes is named" \
   console_has "$console" 'left: /proc/[0-9]*/root/a \(ext4 on /dev/vda\), writable in another .*, held by [0-9]* @load \(open file\)'
 ok "elsewhere: what has no writer is read-only" console_has "$console" 'made read-only /proc/[0-9]*/root/b \(ext4 on /dev/vdb\)'
 ok "elsewhere: a root, too" console_has "$console" 'made read-only /proc/[0-9]*/root \(ext4 on /dev/vdc\)'
+ok "elsewhere: what was shared, too" console_has "$console" 'made read-only /proc/[0-9]*/root/d \(ext4 on /dev/vdd\)'
 ok "elsewhere: that is not all well" console_has "$console" '^\?=1'
 ok "elsewhere: it is frozen" console_has "$console" 'froze 1 of 1'
 ok "elsewhere: at the end it is not forgotten" console_has "$console" 'left: 1 writable file systems, 4 mounts'
 ok "elsewhere: the machine reset itself" console_has "$console" 'reboot: Restarting system'
-disks_clean elsewhere a b c
+disks_clean elsewhere a b c d
+
+# Several mounts of a disk, all with somebody in them; of another, with one that is to be kept; a chroot with /sys.
+new_disks a b
+VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
+mkdir /a /b /1 /2 /keep /chroot
+: >/3
+ln -s load /bin/@load
+mount -t ext4 /dev/vda /a
+mount -t ext4 /dev/vdb /b
+mount --bind /a /1
+mount --bind /a/dir /2
+mount --bind /a/file /3
+mount --bind /b/dir /keep
+mkdir /chroot/sys
+mount -t sysfs sys /chroot/sys
+for dir in /a /1 /2 /b /chroot/sys ; do ( cd $dir ; exec @load sleeper ) & done
+( exec @load sleeper </3 ) &
+until test "$(pidof @load | wc -w)" = 6 ; do usleep 10000 ; done
+echo data >/a/data
+echo data >/b/data
+echo "=== request"
+exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s -k /keep \
+  stage4-hook ' sh' ' -c' ' echo "?=${?}" ; cat /proc/mounts ; touch /keep/x && echo "=== kept is writable ok" ; sync' '' stage4-freeze -t 2s stage4-hpr -t 1s
+END
+ok "binds: it is made read-only once" test "$(grep -c 'made read-only .* (ext4 on /dev/vda)' "$console")" = 1
+ok "binds: the others, too" test "$(grep -c ' /dev/vda /[a123] ext4 ro,' "$console")" = 4
+guest_says "kept is writable"
+ok "binds: another mount of what is kept is left as it is" console_has "$console" '^/dev/vdb /b ext4 rw,'
+ok "binds: the machine's /sys is writable" console_has "$console" '^sys /sys sysfs rw,'
+ok "binds: what was asked for is no failure" console_has "$console" '^\?=0'
+ok "binds: the machine reset itself" console_has "$console" 'reboot: Restarting system'
+disks_clean binds a b
 
 # The root lies over the initramfs; on it there are disks on one path, one below another that was there before.
 new_disks a b c d
