@@ -684,6 +684,7 @@ struct s4_adrift_s         /* a mount that could lose data, and was given up: th
 {
   unsigned int id ;
   pid_t worker ;           /* that is in the system call */
+  int alive ;              /* by the last look at it */
   char const *what ;       /* "DIR (TYPE on SOURCE)" */
   size_t dirlen ;
 } ;
