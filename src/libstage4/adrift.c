@@ -18,7 +18,7 @@ int s4_unmount_given_up (s4_unmount *u, unsigned int i, pid_t worker)
   s4_stuck *x = s4_stuck_note(u, m->id) ;
   s4_adrift a = { .id = m->id, .worker = worker } ;
   if (!x) return 0 ;
-  x->hung = 1 ;
+  x->hung = x->given_up = 1 ;
   if (!u->st.lossy[i]) return 1 ;
   a.what = s4_concat(S4_MOUNT(m)) ;
   a.dirlen = strlen(m->dir) ;

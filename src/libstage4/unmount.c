@@ -28,6 +28,7 @@
 #define BACKOFF_ALL 1000
 #define LOOKS 2              /* for holders: who was just ending at the first one is no reason to give up */
 #define LOOK_TIMEOUT 2000
+#define AGAIN_TIMEOUT 1000   /* for what was given up before; others have all their time, a disk may have to spin up */
 #define PASSES_MAX 600000    /* passes that still bring something end at the budget, or without one after ten minutes */
 
  /* --- the plan --- */
@@ -133,6 +134,13 @@ static uint64_t progress_of (unsigned int t, void *data)
   return s4_storage_progress(&u->st, u->plan.order[t]) ;
 }
 
+static s4_ms patience_with (unsigned int t, void *data)
+{
+  s4_unmount const *u = data ;
+  s4_stuck const *x = s4_stuck_find(u, mount_of(u, t)->id) ;
+  return x && x->given_up && u->timeout > AGAIN_TIMEOUT ? AGAIN_TIMEOUT : u->timeout ;
+}
+
 static void say_slow (unsigned int t, s4_ms waited, void *data)
 {
   s4_mount const *m = mount_of(data, t) ;
@@ -178,7 +186,7 @@ static int collect_one (s4_unmount *u, unsigned int t, s4_task const *x)
 
 static int work_plan (s4_unmount *u)
 {
-  s4_job const job = { .n = u->plan.n, .timeout = u->timeout, .run = &run_umount, .ready = &is_free,
+  s4_job const job = { .n = u->plan.n, .patience = &patience_with, .run = &run_umount, .ready = &is_free,
     .progress = &progress_of, .slow = &say_slow, .data = u } ;
   s4_task *t = job.n ? s4_work(&job) : 0 ;
   int ok = !!t ;
