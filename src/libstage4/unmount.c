@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <skalibs/genalloc.h>
@@ -102,6 +103,23 @@ static void take_name (char const *prefix, char const *dir)
   prctl(PR_SET_NAME, name, 0, 0, 0) ;
 }
 
+static int may_hang (s4_mount const *m)
+{
+  enum s4_fsclass_e c = s4_fsclass(m->type) ;
+  return c == S4_FS_NETWORK || c == S4_FS_FUSE ;
+}
+
+ /*
+   A server that is gone holds who waits for it, even when he was killed, and by that the mount is busy. Such a
+   question takes for ever too, so the mount counts as one that hangs.
+ */
+
+static void ask_server (char const *dir)
+{
+  struct statfs st ;
+  (void)!statfs(dir, &st) ;
+}
+
 static int run_umount (unsigned int t, void *data)
 {
   s4_unmount const *u = data ;
@@ -110,6 +128,7 @@ static int run_umount (unsigned int t, void *data)
   int e ;
   if (lossy) take_name(S4_UNMOUNTING, dir) ;
   e = umount2(dir, UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
+  if (e == EBUSY && may_hang(mount_of(u, t))) ask_server(dir) ;
   if (lossy) take_name("stage4-umountall", "") ;
   return e ;
 }
@@ -162,7 +181,8 @@ static int failed (s4_unmount *u, unsigned int i, int e)
   s4_stuck *x = s4_stuck_note(u, u->ms.m[i].id) ;
   if (!x) return 0 ;
   u->surprised = 1 ;
-  if (e == EINVAL || e == ENOENT || x->told == e) return 1 ;   /* those two: the table has changed */
+   /* the table has changed, or does so: looking for a name in a dead FUSE, the kernel unmounts what is there */
+  if (e == EINVAL || e == ENOENT || e == ENOTCONN || x->told == e) return 1 ;
   s4_warnerr(e, "unable to unmount ", u->ms.m[i].dir) ;
   x->told = e ;
   return 1 ;
