@@ -198,6 +198,24 @@ static void moving (void)
   ok(no_child_remains(), "its worker is dead") ;
 }
 
+static s4_ms more_for_the_second (unsigned int i, void *data)
+{
+  (void)data ;
+  return i == 1 ? 20000 : 300 ;
+}
+
+static void patience (void)
+{
+  s4_job const job = { .n = 2, .patience = &more_for_the_second, .run = &run, .data = script } ;
+  s4_task const *t ;
+  fresh() ;
+  script->sleep[0] = HANGS ;
+  script->sleep[1] = 1500 ;
+  t = s4_work(&job) ;
+  ok(t && t[0].state == S4_TASK_ABANDONED && t[0].ended - t[0].began < 1500, "one is given little time") ;
+  ok(t && is_done(t + 1, 0), "another one more") ;
+}
+
 static void dying (void)
 {
   s4_task const *t ;
@@ -398,6 +416,7 @@ int main (void)
   one_hangs() ;
   many_hang() ;
   moving() ;
+  patience() ;
   dying() ;
   waiting_for_others() ;
   with_budget() ;
