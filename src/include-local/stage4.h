@@ -301,6 +301,7 @@ struct s4_job_s
 {
   unsigned int n ;
   s4_ms timeout ;   /* for one task, counted from its last progress; thirty times that in all */
+  s4_ms (*patience) (unsigned int i, void *data) ;   /* the same for task i; null: timeout */
   int oom ;         /* OOM score of the workers; 0: ours */
    /* in a worker: does task i. 0 or errno; or a number that only the caller has to understand */
   int (*run) (unsigned int i, void *data) ;
@@ -688,6 +689,7 @@ struct s4_stuck_s         /* a mount that did not go */
   s4_ms since ;               /* when it was found busy, or something else went last */
   unsigned int pass ;         /* the last one that found it busy */
   unsigned int hung : 1 ;     /* given up, and not tried again but by force */
+  unsigned int given_up : 1 ; /* once; it gets little time then */
   unsigned int looked : 2 ;   /* for who holds it: how often */
   unsigned int held : 1 ;     /* by a process */
 } ;
@@ -697,6 +699,7 @@ struct s4_adrift_s         /* a mount that could lose data, and was given up: th
 {
   unsigned int id ;
   pid_t worker ;           /* that is in the system call */
+  int alive ;              /* by the last look at it */
   char const *what ;       /* "DIR (TYPE on SOURCE)" */
   size_t dirlen ;
 } ;

@@ -23,7 +23,7 @@ int s4_unmount_given_up (s4_unmount *u, unsigned int i, pid_t worker)
   s4_stuck *x = s4_stuck_note(u, m->id) ;
   s4_adrift a = { .id = m->id, .worker = worker } ;
   if (!x) return 0 ;
-  x->hung = 1 ;
+  x->hung = x->given_up = 1 ;
   if (!s4_unmount_may_flush(u, i)) return 1 ;
   a.what = s4_concat(S4_MOUNT(m)) ;
   a.dirlen = strlen(m->dir) ;
@@ -36,6 +36,22 @@ static int is_in_table (s4_unmount const *u, s4_adrift const *a)
   return i != S4_NONE && strlen(u->ms.m[i].dir) == a->dirlen && !strncmp(u->ms.m[i].dir, a->what, a->dirlen) ;
 }
 
+ /* The same mount may have been given up more than once: the last of the living counts, else the first. */
+
+static void see_each_once (s4_unmount *u)
+{
+  s4_adrift *a = genalloc_s(s4_adrift, &u->adrift) ;
+  size_t n = 0 ;
+  for (size_t k = 0 ; k < genalloc_len(s4_adrift, &u->adrift) ; k++)
+  {
+    size_t same = 0 ;
+    while (same < n && a[same].id != a[k].id) same++ ;
+    if (same == n) a[n++] = a[k] ;
+    else if (a[k].alive) a[same] = a[k] ;
+  }
+  genalloc_setlen(s4_adrift, &u->adrift, n) ;
+}
+
 void s4_unmount_see_adrift (s4_unmount *u)
 {
   s4_adrift *a = genalloc_s(s4_adrift, &u->adrift) ;
@@ -44,10 +60,14 @@ void s4_unmount_see_adrift (s4_unmount *u)
   for (size_t k = 0 ; k < genalloc_len(s4_adrift, &u->adrift) ; k++)
   {
     int wstat ;
-    int alive = !s4_wait(a[k].worker, 0, &wstat) ;
-    ours += (unsigned int)alive ;
+    a[k].alive = !s4_wait(a[k].worker, 0, &wstat) ;
+    ours += (unsigned int)a[k].alive ;
+  }
+  see_each_once(u) ;
+  for (size_t k = 0 ; k < genalloc_len(s4_adrift, &u->adrift) ; k++)
+  {
     if (is_in_table(u, a + k)) continue ;   /* named as any other */
-    if (alive) a[n++] = a[k] ;
+    if (a[k].alive) a[n++] = a[k] ;
     else
     {
       u->unmounted++ ;

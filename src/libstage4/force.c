@@ -8,6 +8,7 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 
@@ -16,6 +17,7 @@
 #include "stage4.h"
 
 #define FORCE_TIMEOUT 1000
+#define FORCE_FOR 500         /* that long again and again */
 
 struct force
 {
@@ -23,14 +25,33 @@ struct force
   genalloc which ;          /* mount indices */
   unsigned char *seen ;     /* of each mount */
   unsigned char *carries ;  /* of each mount: a disk that would be lost from sight with it */
+  unsigned char *put_off ;  /* of each mount: not forced because of that */
   int flags ;
 } ;
+
+static int try_force (char const *dir, int flags)
+{
+  return umount2(dir, flags | UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
+}
+
+ /*
+   Only what is being asked just now is given up: a writer may have more, and whoever waited for that, and was
+   killed, still needs a moment to end.
+ */
 
 static int run_force (unsigned int k, void *data)
 {
   struct force const *f = data ;
-  char const *dir = f->u->ms.m[genalloc_s(unsigned int, &f->which)[k]].dir ;
-  return umount2(dir, f->flags | UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
+  unsigned int i = genalloc_s(unsigned int, &f->which)[k] ;
+  char const *dir = f->u->ms.m[i].dir ;
+  s4_ms const until = s4_now() + FORCE_FOR ;
+  int e = try_force(dir, f->flags) ;
+  while (e == EBUSY && !f->u->st.tree.carries[i] && s4_now() < until)
+  {
+    poll(0, 0, S4_TICK) ;
+    e = try_force(dir, f->flags) ;
+  }
+  return e ;
 }
 
  /*
@@ -61,7 +82,7 @@ static int add_if_forceable (struct force *f, unsigned int i)
   if (s4_kept_find(&u->kept, m->id) >= 0 || !s4_type_wanted(u->types, m->type)) return 1 ;
   if (f->carries[i])
   {
-    u->put_off = 1 ;
+    u->put_off = f->put_off[i] = 1 ;
     return 1 ;
   }
   return genalloc_append(unsigned int, &f->which, &i) ;
@@ -79,22 +100,54 @@ static int find_forceable (struct force *f)
   return 1 ;
 }
 
+static int is_below (s4_tree const *t, unsigned int i, unsigned char const *marks)
+{
+  while ((i = t->parent[i]) != S4_NONE) if (marks[i]) return 1 ;
+  return 0 ;
+}
+
+ /* Detached, a mount takes all that is below it along; its path may have hung. */
+
+static int leave_highest (struct force *f)
+{
+  s4_tree const *t = &f->u->st.tree ;
+  unsigned int *which = genalloc_s(unsigned int, &f->which) ;
+  unsigned char *marks = calloc(f->u->ms.n + 1, 1) ;
+  size_t n = 0 ;
+  if (!marks) return 0 ;
+  for (size_t k = 0 ; k < genalloc_len(unsigned int, &f->which) ; k++) marks[which[k]] = 1 ;
+  for (size_t k = 0 ; k < genalloc_len(unsigned int, &f->which) ; k++)
+    if (!is_below(t, which[k], marks)) which[n++] = which[k] ;
+  genalloc_setlen(unsigned int, &f->which, n) ;
+  free(marks) ;
+  return 1 ;
+}
+
 static void say_force (struct force const *f, unsigned int k, char const *what)
 {
   s4_mount const *m = f->u->ms.m + genalloc_s(unsigned int, &f->which)[k] ;
   s4_warn(what, S4_MOUNT(m)) ;
 }
 
+ /* The kernel may still take leave of the server. */
+
+static int has_gone (struct force const *f, unsigned int k, s4_task const *t, s4_mounts const *now)
+{
+  s4_mount const *m = f->u->ms.m + genalloc_s(unsigned int, &f->which)[k] ;
+  return s4_task_done(t) || (t->state == S4_TASK_ABANDONED && s4_mounts_find(now, m->id) < 0) ;
+}
+
 static int run_forces (struct force *f)
 {
   s4_unmount *u = f->u ;
   s4_job job = { .timeout = FORCE_TIMEOUT, .run = &run_force, .data = f } ;
+  s4_mounts now = S4_MOUNTS_ZERO ;
   s4_task const *t ;
   job.n = (unsigned int)genalloc_len(unsigned int, &f->which) ;
   for (unsigned int k = 0 ; k < job.n && f->flags & MNT_FORCE ; k++) say_force(f, k, "forcing ") ;
   t = s4_work(&job) ;
-  if (!t) return 0 ;
-  for (unsigned int k = 0 ; k < job.n ; k++) if (s4_task_done(t + k))
+  if (!t || !s4_mounts_load(&now)) return 0 ;
+  for (unsigned int k = 0 ; k < job.n ; k++) if (has_gone(f, k, t + k, &now))
   {
     if (f->flags & MNT_FORCE) u->unmounted++ ;
     else
@@ -103,38 +156,40 @@ static int run_forces (struct force *f)
       say_force(f, k, "detached, not unmounted: ") ;
     }
   }
+  s4_mounts_free(&now) ;
   return 1 ;
 }
 
- /* All that hung is tried once more, with little patience. */
+ /* What hung is tried once more, but for what hangs on something that was put off. */
 
-static int try_hung_again (s4_unmount *u)
+static int try_hung_again (struct force const *f)
 {
-  s4_ms const timeout = u->timeout ;
-  int ok ;
-  for (size_t k = 0 ; k < u->nstuck ; k++) genalloc_s(s4_stuck, &u->stuck)[k].hung = 0 ;
-  u->timeout = FORCE_TIMEOUT ;
-  ok = s4_unmount_all(u) ;
-  u->timeout = timeout ;
-  return ok ;
+  s4_unmount *u = f->u ;
+  s4_stuck *x = genalloc_s(s4_stuck, &u->stuck) ;
+  for (size_t k = 0 ; k < u->nstuck ; k++)
+  {
+    unsigned int i = s4_tree_find(&u->st.tree, x[k].id) ;
+    if (i == S4_NONE || !is_below(&u->st.tree, i, f->put_off)) x[k].hung = 0 ;
+  }
+  return s4_unmount_all(u) ;
 }
 
 static int force (s4_unmount *u, int flags)
 {
   struct force f = { .u = u, .which = GENALLOC_ZERO, .seen = calloc(u->ms.n + 1, 1),
-    .carries = calloc(u->ms.n + 1, 1), .flags = flags } ;
-  int some, ok = f.seen && f.carries ;
+    .carries = calloc(u->ms.n + 1, 1), .put_off = calloc(u->ms.n + 1, 1), .flags = flags } ;
+  int ok = f.seen && f.carries && f.put_off ;
   if (ok)
   {
     find_carriers(&f) ;
-    ok = find_forceable(&f) ;
+    ok = find_forceable(&f) && (flags & MNT_FORCE || leave_highest(&f)) ;
   }
-  some = ok && genalloc_len(unsigned int, &f.which) ;
-  if (some) ok = run_forces(&f) ;
+  if (ok && genalloc_len(unsigned int, &f.which)) ok = run_forces(&f) && try_hung_again(&f) ;
   free(f.seen) ;
   free(f.carries) ;
+  free(f.put_off) ;
   genalloc_free(unsigned int, &f.which) ;
-  return ok && (!some || try_hung_again(u)) ;
+  return ok ;
 }
 
 int s4_unmount_force (s4_unmount *u)

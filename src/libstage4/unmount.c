@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <skalibs/genalloc.h>
@@ -28,6 +29,7 @@
 #define BACKOFF_ALL 1000
 #define LOOKS 2              /* for holders: who was just ending at the first one is no reason to give up */
 #define LOOK_TIMEOUT 2000
+#define AGAIN_TIMEOUT 1000   /* for what was given up before; others have all their time, a disk may have to spin up */
 #define PASSES_MAX 600000    /* passes that still bring something end at the budget, or without one after ten minutes */
 
  /* --- the plan --- */
@@ -109,6 +111,23 @@ static void take_name (char const *prefix, char const *dir)
   prctl(PR_SET_NAME, name, 0, 0, 0) ;
 }
 
+static int may_hang (s4_mount const *m)
+{
+  enum s4_fsclass_e c = s4_fsclass(m->type) ;
+  return c == S4_FS_NETWORK || c == S4_FS_FUSE ;
+}
+
+ /*
+   A server that is gone holds who waits for it, even when he was killed, and by that the mount is busy. Such a
+   question takes for ever too, so the mount counts as one that hangs.
+ */
+
+static void ask_server (char const *dir)
+{
+  struct statfs st ;
+  (void)!statfs(dir, &st) ;
+}
+
 static int run_umount (unsigned int t, void *data)
 {
   s4_unmount const *u = data ;
@@ -119,6 +138,7 @@ static int run_umount (unsigned int t, void *data)
   if (may_flush) take_name(S4_UNMOUNTING, dir) ;
   if (sharing) mount(0, sharing->dir, 0, MS_PRIVATE, 0) ;
   e = umount2(dir, UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
+  if (e == EBUSY && may_hang(mount_of(u, t))) ask_server(dir) ;
   if (may_flush) take_name("stage4-umountall", "") ;
   return e ;
 }
@@ -143,6 +163,13 @@ static uint64_t progress_of (unsigned int t, void *data)
   return s4_storage_progress(&u->st, u->plan.order[t]) ;
 }
 
+static s4_ms patience_with (unsigned int t, void *data)
+{
+  s4_unmount const *u = data ;
+  s4_stuck const *x = s4_stuck_find(u, mount_of(u, t)->id) ;
+  return x && x->given_up && u->timeout > AGAIN_TIMEOUT ? AGAIN_TIMEOUT : u->timeout ;
+}
+
 static int add_name (unsigned int t, stralloc *sa, void *data)
 {
   s4_mount const *m = mount_of(data, t) ;
@@ -163,7 +190,8 @@ static int failed (s4_unmount *u, unsigned int i, int e)
   s4_stuck *x = s4_stuck_note(u, u->ms.m[i].id) ;
   if (!x) return 0 ;
   u->surprised = 1 ;
-  if (e == EINVAL || e == ENOENT || x->told == e) return 1 ;   /* those two: the table has changed */
+   /* the table has changed, or does so: looking for a name in a dead FUSE, the kernel unmounts what is there */
+  if (e == EINVAL || e == ENOENT || e == ENOTCONN || x->told == e) return 1 ;
   s4_warnerr(e, "unable to unmount ", u->ms.m[i].dir) ;
   x->told = e ;
   return 1 ;
@@ -187,7 +215,7 @@ static int collect_one (s4_unmount *u, unsigned int t, s4_task const *x)
 
 static int work_plan (s4_unmount *u)
 {
-  s4_job const job = { .n = u->plan.n, .timeout = u->timeout, .run = &run_umount, .ready = &is_free,
+  s4_job const job = { .n = u->plan.n, .patience = &patience_with, .run = &run_umount, .ready = &is_free,
     .progress = &progress_of, .slow = "still unmounting", .name = &add_name, .flow = &s4_flow_to_disks, .data = u } ;
   s4_task *t = job.n ? s4_work(&job) : 0 ;
   int ok = !!t ;

@@ -137,10 +137,16 @@ static void abandon (struct board *b, unsigned int i)
     if (genalloc_s(pid_t, &b->workers)[k] == owner) worker_forget(b, k) ;
 }
 
+static s4_ms patience_with (s4_job const *job, unsigned int i)
+{
+  return job->patience ? job->patience(i, job->data) : job->timeout ;
+}
+
 static void watch_task (struct board *b, unsigned int i, s4_ms now)
 {
   struct watch *w = b->watch + i ;
   s4_ms began = b->tasks[i].began ;
+  s4_ms timeout ;
   uint64_t progress ;
   b->doing++ ;
   if (!began || now - began < STALL) return ;
@@ -152,8 +158,8 @@ static void watch_task (struct board *b, unsigned int i, s4_ms now)
     w->seen = progress ;
     w->moved = now ;
   }
-  if (now >= s4_budget_limit(&s4.budget, w->moved, b->job->timeout) || now >= began + CAP * b->job->timeout)
-    abandon(b, i) ;
+  timeout = patience_with(b->job, i) ;
+  if (now >= s4_budget_limit(&s4.budget, w->moved, timeout) || now >= began + CAP * timeout) abandon(b, i) ;
 }
 
 static void say_slow (struct board const *b, s4_ms now, s4_flow const *flow)

@@ -197,7 +197,6 @@ static void moving (void)
   ok(no_child_remains(), "its worker is dead") ;
 }
 
-
  /* What s4_work says meanwhile, in one line for all of them. */
 
 static char const *said_during (s4_job const *job)
@@ -255,6 +254,24 @@ static void slow (void)
   ok(!!strstr(text, "still syncing, 1."), "without names, without an amount: %s", text) ;
   script->sleep[0] = 500 ;
   ok(!*said_during(&job), "what takes less than a second isn't slow") ;
+}
+
+static s4_ms more_for_the_second (unsigned int i, void *data)
+{
+  (void)data ;
+  return i == 1 ? 20000 : 300 ;
+}
+
+static void patience (void)
+{
+  s4_job const job = { .n = 2, .patience = &more_for_the_second, .run = &run, .data = script } ;
+  s4_task const *t ;
+  fresh() ;
+  script->sleep[0] = HANGS ;
+  script->sleep[1] = 1500 ;
+  t = s4_work(&job) ;
+  ok(t && t[0].state == S4_TASK_ABANDONED && t[0].ended - t[0].began < 1500, "one is given little time") ;
+  ok(t && is_done(t + 1, 0), "another one more") ;
 }
 
 static void dying (void)
@@ -458,6 +475,7 @@ int main (void)
   many_hang() ;
   moving() ;
   slow() ;
+  patience() ;
   dying() ;
   waiting_for_others() ;
   with_budget() ;
