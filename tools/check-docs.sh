@@ -234,4 +234,21 @@ for page in doc/*.html ; do
   while read -r target ; do wrong "$page: broken link $target" ; done <"$tmp/broken"
 done
 
+# --- doc/cases.html: each test is there, with these words ---
+
+# cases : "KIND/NAME WORDS", one a line
+cases () {
+  tr '\n' ' ' <doc/cases.html | sed 's,<tt>\([a-z]*/[a-z-]*\)</tt> <em>\([^<]*\)</em>,\n\1 \2\n,g' | sed -n 's/&amp;/\&/g ; /^\(vm\|ns\|cli\|unit\)\//p'
+}
+
+cases >"$tmp/cases"
+grep -q . "$tmp/cases" || wrong "doc/cases.html: no cases"
+while read -r test words ; do
+  case $test in
+    unit/*) file=src/tests/${test#unit/}.c ;;
+    *) file=tests/$test.t ;;
+  esac
+  grep -qsF -- "$words" "$file" || wrong "doc/cases.html: $file has no \"$words\""
+done <"$tmp/cases"
+
 exit "$rc"
