@@ -479,6 +479,11 @@ extern void s4_mounts_free (s4_mounts *) ;
    of /proc/PID/root. Not in a container. 0 with errno
  */
 extern int s4_mounts_load_all (s4_mounts *) ;
+ /*
+   pure; adds s4_mount: those of the n in the namespace of that process that are writable disks, and not in own, with
+   such paths, newly allocated. 0: no memory
+ */
+extern int s4_mounts_pick_elsewhere (s4_mounts const *own, s4_mount const *there, size_t n, pid_t, genalloc *found) ;
 extern int s4_same_superblock (s4_mount const *, s4_mount const *) ; /* one file system, mounted twice */
 extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index, or -1 */
  /* index of what i is mounted on; -1: not visible, or i is -1 */
