@@ -1,6 +1,7 @@
 /*
    dm create NAME DEVICE: /dev/mapper/NAME, which passes everything on to DEVICE
    dm suspend NAME: from now on it takes what is written, and does nothing with it: a dead disk, on demand
+   dm resume NAME: does all of that now
    dm remove NAME: fails as long as somebody has it open
 */
 
@@ -55,6 +56,7 @@ int main (int argc, char const *const *argv)
   if (argc == 4 && !strcmp(argv[1], "create")) r = create(argv[2], argv[3]) ;
   else if (argc == 3 && !strcmp(argv[1], "suspend"))
     r = !call(DM_DEV_SUSPEND, argv[2], DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG) ;
+  else if (argc == 3 && !strcmp(argv[1], "resume")) r = !call(DM_DEV_SUSPEND, argv[2], 0) ;
   else if (argc == 3 && !strcmp(argv[1], "remove")) r = !call(DM_DEV_REMOVE, argv[2], 0) ;
   if (!r) perror("dm") ;
   return !r ;
