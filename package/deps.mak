@@ -71,6 +71,7 @@ src/tests/test-budget.o: src/tests/test-budget.c src/include-local/stage4.h src/
 src/tests/test-chain.o: src/tests/test-chain.c src/include-local/stage4.h src/tests/tap.h src/include-local/programs.h
 src/tests/test-child.o: src/tests/test-child.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-elf.o: src/tests/test-elf.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-elsewhere.o: src/tests/test-elsewhere.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-fdkind.o: src/tests/test-fdkind.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-flow.o: src/tests/test-flow.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-fstype.o: src/tests/test-fstype.c src/include-local/stage4.h src/tests/tap.h
@@ -123,6 +124,8 @@ test-child: src/tests/test-child.o libstage4.a.xyzzy -lexecline -lskarnet
 test-child: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-elf: src/tests/test-elf.o libstage4.a.xyzzy -lexecline -lskarnet
 test-elf: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-elsewhere: src/tests/test-elsewhere.o libstage4.a.xyzzy -lexecline -lskarnet
+test-elsewhere: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-fdkind: src/tests/test-fdkind.o libstage4.a.xyzzy -lexecline -lskarnet
 test-fdkind: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-flow: src/tests/test-flow.o libstage4.a.xyzzy -lexecline -lskarnet

@@ -73,7 +73,7 @@ make_image () {
   fi
   copy /usr/bin /usr/bin/timeout /usr/bin/execlineb /usr/bin/s6-svscan /usr/bin/s6-supervise /usr/bin/s6-svscanctl
   copy /usr/lib/execline/bin /usr/lib/execline/bin/execlineb /usr/lib/execline/bin/export \
-    /usr/lib/execline/bin/importas /usr/lib/execline/bin/exec
+    /usr/lib/execline/bin/importas /usr/lib/execline/bin/exec /usr/lib/execline/bin/foreground
   rm -f "$image/bin/dash"
   copy /bin /bin/dash                      # a dynamic program of this machine
   mkdir -p "$image/t/$2"

@@ -339,6 +339,7 @@ struct s4_process_s
 {
   pid_t pid ;
   pid_t ppid ;
+  pid_t group ;             /* 0: of none that can be seen from here */
   pid_t session ;
   int tty ;                /* 0: no controlling terminal */
   uid_t uid ;              /* effective, or root's because it can't be dumped; only s4_process_read() knows it */
@@ -395,9 +396,11 @@ typedef struct s4_victims_s s4_victims ;
 struct s4_victims_s
 {
   genalloc list ;           /* s4_victim */
+  genalloc untouchable ;    /* pid_t: process groups of others */
   int some_realtime ;       /* of all that the last look at /proc saw, victims or not */
+  int some_others ;         /* there is somebody but victims, this process and pid 1; or that is not known */
 } ;
-#define S4_VICTIMS_ZERO { .list = GENALLOC_ZERO, .some_realtime = 0 }
+#define S4_VICTIMS_ZERO { .list = GENALLOC_ZERO, .untouchable = GENALLOC_ZERO }
 
 extern s4_victim *s4_victims_list (s4_victims const *) ;
 extern size_t s4_victims_count (s4_victims const *) ;
@@ -407,7 +410,12 @@ typedef int s4_victim_func (s4_process const *, void *data) ;
 extern int s4_victims_find (s4_victims *, s4_victim_func *wanted, void *data) ;
 extern void s4_victims_forget (s4_victims *) ;         /* all of them, with their pidfds */
 extern void s4_victims_look (s4_victims *) ;           /* sets spared: by what one is */
-extern void s4_victims_drop_spared (s4_victims *) ;
+extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sweep */
+ /*
+   SIGKILL to all at once, so that nobody escapes by having a child: everybody, if nobody is spared, else the process
+   groups that only victims have. After s4_victims_drop_spared(). 1: somebody got it
+ */
+extern int s4_victims_sweep (s4_victims const *) ;
  /* this process's nice value; returns the one before. -20 gets it most of its CPU while it looks who is there */
 extern int s4_nice (int value) ;
  /* with SIGHUP and SIGCONT, but for SIGKILL; before anybody else runs, if nobody is realtime */
@@ -485,6 +493,11 @@ extern void s4_mounts_free (s4_mounts *) ;
    of /proc/PID/root. Not in a container. 0 with errno
  */
 extern int s4_mounts_load_all (s4_mounts *) ;
+ /*
+   pure; adds s4_mount: those of the n in the namespace of that process that are writable disks, and not in own, with
+   such paths, newly allocated. 0: no memory
+ */
+extern int s4_mounts_pick_elsewhere (s4_mounts const *own, s4_mount const *there, size_t n, pid_t, genalloc *found) ;
 extern int s4_same_superblock (s4_mount const *, s4_mount const *) ; /* one file system, mounted twice */
 extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index, or -1 */
  /* index of what i is mounted on; -1: not visible, or i is -1 */

@@ -43,7 +43,21 @@ static int is_only_there (s4_mounts const *own, s4_mount const *m)
   return 1 ;
 }
 
- /* Each mount with its path from here. The text stays if something points into it. */
+ /* A mount more than once, by way of several namespaces or places, does no harm: it is one superblock. */
+
+int s4_mounts_pick_elsewhere (s4_mounts const *own, s4_mount const *there, size_t n, pid_t pid, genalloc *found)
+{
+  for (size_t k = 0 ; k < n ; k++)
+  {
+    s4_mount m = there[k] ;
+    if (!is_only_there(own, &m)) continue ;
+    m.dir = s4_concat("/proc/", S4_NUM(pid), "/root", strcmp(m.dir, "/") ? m.dir : "") ;
+    if (!*m.dir || !genalloc_append(s4_mount, found, &m)) return 0 ;
+  }
+  return 1 ;
+}
+
+ /* The text stays if something points into it. */
 
 static int look_at_process (pid_t pid, void *data)
 {
@@ -51,20 +65,15 @@ static int look_at_process (pid_t pid, void *data)
   stralloc text = STRALLOC_ZERO ;
   genalloc mounts = GENALLOC_ZERO ;
   char name[S4_PROCNAME] ;
-  int some = 0 ;
+  size_t const before = genalloc_len(s4_mount, &x->found) ;
   int ok = 1 ;
   if (!is_new(x, pid)) return 1 ;
-  if (s4_proc_read(s4_proc_name(name, pid, "/mountinfo"), &text)) ok = s4_mountinfo_parse(&text, &mounts) ;
-  for (size_t k = 0 ; ok && k < genalloc_len(s4_mount, &mounts) ; k++)
-  {
-    s4_mount m = genalloc_s(s4_mount, &mounts)[k] ;
-    if (!is_only_there(x->own, &m)) continue ;
-    m.dir = s4_concat("/proc/", S4_NUM(pid), "/root", strcmp(m.dir, "/") ? m.dir : "") ;
-    ok = genalloc_append(s4_mount, &x->found, &m) ;
-    some = 1 ;
-  }
+  if (s4_proc_read(s4_proc_name(name, pid, "/mountinfo"), &text))
+    ok = s4_mountinfo_parse(&text, &mounts)
+     && s4_mounts_pick_elsewhere(x->own, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts), pid,
+      &x->found) ;
   genalloc_free(s4_mount, &mounts) ;
-  if (!some) stralloc_free(&text) ;
+  if (genalloc_len(s4_mount, &x->found) == before) stralloc_free(&text) ;
   return ok ;
 }
 

@@ -98,12 +98,16 @@ static int family_end (struct family *f, int sig, s4_ms grace)
 {
   s4_ms const until = s4_limit(grace) ;
   s4_ms never = S4_NEVER ;
+  int asked = 0 ;
   for (;;)
   {
     int const nice = s4_nice(-20) ;
-    if (family_find(f)) s4_victims_signal(&f->members, sig) ;
+    int const late = asked && s4_now() >= until ;   /* who forks and ends all the time is never waited for */
+    asked = 1 ;
+    if (family_find(f) && !late) s4_victims_signal(&f->members, sig) ;
     s4_nice(nice) ;
     if (!s4_victims_count(&f->members)) return 1 ;
+    if (late) return 0 ;
     if (!s4_victims_wait(&f->members, until, &never)) return 0 ;
   }
 }

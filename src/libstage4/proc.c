@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include <linux/kcmp.h>
 #include <linux/magic.h>
 
 #include <skalibs/allreadwrite.h>
@@ -23,6 +25,7 @@
 #include "stage4.h"
 
 #define READ_SIZE 4096              /* seq_file gives no more at once */
+#define KTHREADD 2
 #define PROC_PID_INIT_INO 0xEFFFFFFCu /* of the initial pid namespace, include/linux/proc_ns.h */
 
  /* One of another pid namespace, as in a container's root that is entered from outside, shows other processes. */
@@ -145,7 +148,7 @@ static int compare_pid (void const *a, void const *b)
 }
 
  /*
-   The kernel's own threads, most of what there is on a small machine: the children of kthreadd, in one file.
+   The kernel's own threads, most of what there is on a small machine, are children of kthreadd, in one file.
    Empty without that file, or where pid 2 is something else.
  */
 
@@ -153,14 +156,29 @@ static void find_kthreads (genalloc *pids)
 {
   s4_process kthreadd ;
   genalloc_setlen(pid_t, pids, 0) ;
-  if (!s4_process_read(2, &kthreadd) || !kthreadd.kthread || !s4_proc_children(2, pids)) return ;
+  if (!s4_process_read(KTHREADD, &kthreadd) || !kthreadd.kthread || !s4_proc_children(KTHREADD, pids)) return ;
   qsort(pids->s, genalloc_len(pid_t, pids), sizeof(pid_t), &compare_pid) ;
+}
+
+ /*
+   But so are programs that the kernel has started (core_pattern, request-key, hotplug). These have memory of their own;
+   threads have none, as kthreadd. Where there is no kcmp(2) the caller has to see what it is.
+ */
+
+static int has_no_memory (pid_t pid)
+{
+#ifdef SYS_kcmp
+  return !syscall(SYS_kcmp, KTHREADD, pid, KCMP_VM, 0, 0) ;
+#else
+  (void)pid ;
+  return 0 ;
+#endif
 }
 
 static int is_kthread (genalloc const *pids, pid_t pid)
 {
   size_t n = genalloc_len(pid_t, pids) ;
-  return n && bsearch(&pid, pids->s, n, sizeof pid, &compare_pid) ;
+  return n && bsearch(&pid, pids->s, n, sizeof pid, &compare_pid) && has_no_memory(pid) ;
 }
 
 struct processes

@@ -24,7 +24,7 @@
 
  /* Fields are counted from 1 as in proc(5); the first one after the name is 3. Negative numbers count as 0. */
 
-enum { STATE = 3, PPID = 4, SESSION = 6, TTY = 7, FLAGS = 9, THREADS = 20, STARTTIME = 22, POLICY = 41 } ;
+enum { STATE = 3, PPID = 4, GROUP = 5, SESSION = 6, TTY = 7, FLAGS = 9, THREADS = 20, STARTTIME = 22, POLICY = 41 } ;
 
  /* sched(7): those that the kernel prefers to ordinary ones */
 
@@ -46,7 +46,7 @@ int s4_process_parse (char const *stat, size_t len, s4_process *p)
   size_t close = byte_rchr(stat, len, ')') ;
   char text[1024] ;
   char *s = text ;
-  uint64_t pid, ppid, session, tty, flags, threads, policy = 0 ;
+  uint64_t pid, ppid, group, session, tty, flags, threads, policy = 0 ;
   if (close >= len || open >= close || close + 2 >= len) return 0 ;
   len -= close + 2 ;
   if (len >= sizeof text) len = sizeof text - 1 ;   /* what is needed is at the beginning */
@@ -61,11 +61,12 @@ int s4_process_parse (char const *stat, size_t len, s4_process *p)
     s++ ;
   }
   if (at[POLICY]) field(at, POLICY, &policy) ;
-  if (!uint64_scan(stat, &pid) || !pid || pid > INT32_MAX || !field(at, PPID, &ppid) || !field(at, SESSION, &session)
-   || !field(at, TTY, &tty) || !field(at, FLAGS, &flags) || !field(at, THREADS, &threads)
-   || !field(at, STARTTIME, &p->start)) return 0 ;
+  if (!uint64_scan(stat, &pid) || !pid || pid > INT32_MAX || !field(at, PPID, &ppid)
+   || !field(at, GROUP, &group) || !field(at, SESSION, &session) || !field(at, TTY, &tty)
+   || !field(at, FLAGS, &flags) || !field(at, THREADS, &threads) || !field(at, STARTTIME, &p->start)) return 0 ;
   p->pid = (pid_t)pid ;
   p->ppid = (pid_t)ppid ;
+  p->group = (pid_t)group ;
   p->session = (pid_t)session ;
   p->tty = (int)tty ;
   p->kthread = !!(flags & PF_KTHREAD) ;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include <linux/magic.h>
 
@@ -34,21 +35,47 @@ static int proc_file (pid_t pid, char const *rest, stralloc *sa)
 
  /* A command line may have megabytes. */
 
-static int is_marked (pid_t pid)
+static int begins_with_mark (int dir, char const *file)
 {
-  char name[S4_PROCNAME] ;
   char first ;
-  int fd = openat(s4_proc(), s4_proc_name(name, pid, "/cmdline"), O_RDONLY | O_CLOEXEC) ;
+  int fd = openat(dir, file, O_RDONLY | O_CLOEXEC) ;
   int r = fd != -1 && fd_read(fd, &first, 1) == 1 && first == '@' ;
   if (fd != -1) fd_close(fd) ;
   return r ;
 }
 
- /* That /proc/PID belongs to root is not enough: so it does for every process that can't be dumped. */
-
-static int is_storage_daemon (pid_t pid, stralloc *sa)
+static int is_unmarked_thread (char const *tid, void *dir)
 {
-  return is_marked(pid) && proc_file(pid, "/status", sa) && strstr(sa->s, "\nUid:\t0\t") ;
+  char name[S4_PROCNAME] = "" ;
+  return !begins_with_mark(*(int *)dir, strcat(strncat(name, tid, 20), "/cmdline")) ;
+}
+
+ /* The first thread may have ended, and then has no command line any more: the others have. */
+
+static int has_marked_thread (pid_t pid)
+{
+  char name[S4_PROCNAME] ;
+  int dir = openat(s4_proc(), s4_proc_name(name, pid, "/task"), O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  int r = !s4_dir_each(dup(dir), &is_unmarked_thread, &dir) ;
+  if (dir != -1) fd_close(dir) ;
+  return r ;
+}
+
+static int is_marked (s4_process const *p)
+{
+  char name[S4_PROCNAME] ;
+  return begins_with_mark(s4_proc(), s4_proc_name(name, p->pid, "/cmdline"))
+   || (p->state == 'Z' && has_marked_thread(p->pid)) ;
+}
+
+ /*
+   That /proc/PID belongs to root is not enough: so it does for every process that can't be dumped. And where the first
+   thread has ended it belongs to root outside of all user namespaces, whoever that is here.
+ */
+
+static int is_storage_daemon (s4_process const *p, stralloc *sa)
+{
+  return is_marked(p) && proc_file(p->pid, "/status", sa) && strstr(sa->s, "\nUid:\t0\t") ;
 }
 
 static char const *cgroup_root (void)
@@ -89,7 +116,7 @@ static int look (unsigned int i, void *data)
   static char const *cgroups ;
   static int looked = 0 ;
   s4_victim const *v = (s4_victim const *)data + i ;
-  if (!v->p.uid && is_storage_daemon(v->p.pid, &sa)) return S4_SPARED_STORAGE ;
+  if ((!v->p.uid || v->p.state == 'Z') && is_storage_daemon(&v->p, &sa)) return S4_SPARED_STORAGE ;
   if (!looked++) cgroups = cgroup_root() ;
   return is_in_survivor_cgroup(cgroups, v->p.pid, &sa) ? S4_SPARED_CGROUP : S4_NOT_SPARED ;
 }

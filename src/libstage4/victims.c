@@ -8,6 +8,7 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 
 #include "stage4.h"
 
+#define SPARE_FILES 32  /* that are not taken for victims: what looks at them and signals them needs some */
 #define NAMED_MAX 8     /* processes that one line names */
 #define STACK_MAX 5     /* functions that are named of one that is stuck in the kernel */
 #define PLACE_TIMEOUT 300
@@ -42,22 +44,52 @@ struct scan
   s4_victims *victims ;
   s4_victim_func *wanted ;
   void *data ;
+  int files ;    /* fds from this one on are not kept */
 } ;
+
+static int is_untouchable (s4_victims const *victims, pid_t group)
+{
+  pid_t const *g = genalloc_s(pid_t, &victims->untouchable) ;
+  for (size_t n = genalloc_len(pid_t, &victims->untouchable) ; n-- ; ) if (g[n] == group) return 1 ;
+  return 0 ;
+}
+
+static int note_untouchable (s4_victims *victims, pid_t group)
+{
+  return is_untouchable(victims, group) || genalloc_append(pid_t, &victims->untouchable, &group) ;
+}
+
+ /* Beyond the limit victims are known by their pids and when they were born. */
+
+static int open_victim (struct scan const *s, pid_t pid)
+{
+  int fd = s4_pidfd(pid) ;
+  if (fd < s->files) return fd ;
+  fd_close(fd) ;
+  return -1 ;
+}
 
 static int consider (pid_t pid, void *data)
 {
   struct scan *s = data ;
   s4_victim v = { .spared = S4_NOT_SPARED } ;
   int ok = 1 ;
-  if (pid == 1 || pid == getpid()) return 1 ;
-  v.pidfd = s4_pidfd(pid) ;
-  if (s4_process_read(pid, &v.p) && !v.p.kthread && !v.p.dead)
+  if (pid == 1 || pid == getpid()) return note_untouchable(s->victims, getpgid(pid)) ;
+  v.pidfd = open_victim(s, pid) ;
+  errno = 0 ;
+  if (!s4_process_read(pid, &v.p)) s->victims->some_others |= errno != ENOENT && errno != ESRCH ;
+  else if (!v.p.kthread && !v.p.dead)
   {
     s->victims->some_realtime |= v.p.realtime ;
     if (s->wanted(&v.p, s->data))
     {
       if (genalloc_append(s4_victim, &s->victims->list, &v)) return 1 ;
       ok = 0 ;
+    }
+    else
+    {
+      s->victims->some_others = 1 ;
+      ok = note_untouchable(s->victims, v.p.group) ;
     }
   }
   if (v.pidfd >= 0) fd_close(v.pidfd) ;
@@ -66,8 +98,10 @@ static int consider (pid_t pid, void *data)
 
 int s4_victims_find (s4_victims *victims, s4_victim_func *wanted, void *data)
 {
-  struct scan s = { .victims = victims, .wanted = wanted, .data = data } ;
-  victims->some_realtime = 0 ;
+  struct scan s = { .victims = victims, .wanted = wanted, .data = data, .files = INT_MAX } ;
+  struct rlimit limit ;
+  if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < INT_MAX) s.files = (int)limit.rlim_cur - SPARE_FILES ;
+  victims->some_realtime = victims->some_others = 0 ;
   return s4_processes(&consider, &s) == 1 ;
 }
 
@@ -76,26 +110,51 @@ void s4_victims_forget (s4_victims *victims)
   s4_victim *v = s4_victims_list(victims) ;
   for (size_t n = s4_victims_count(victims) ; n-- ; ) if (v[n].pidfd >= 0) fd_close(v[n].pidfd) ;
   genalloc_setlen(s4_victim, &victims->list, 0) ;
+  genalloc_setlen(pid_t, &victims->untouchable, 0) ;
 }
 
-void s4_victims_drop_spared (s4_victims *victims)
+int s4_victims_drop_spared (s4_victims *victims)
 {
   s4_victim *v = s4_victims_list(victims) ;
   size_t n = s4_victims_count(victims) ;
   size_t kept = 0 ;
+  int ok = 1 ;
   for (size_t i = 0 ; i < n ; i++)
   {
-    if (!v[i].spared) v[kept++] = v[i] ;
-    else if (v[i].pidfd >= 0) fd_close(v[i].pidfd) ;
+    if (!v[i].spared)
+    {
+      v[kept++] = v[i] ;
+      continue ;
+    }
+    victims->some_others = 1 ;
+    ok &= note_untouchable(victims, v[i].p.group) ;
+    if (v[i].pidfd >= 0) fd_close(v[i].pidfd) ;
   }
   genalloc_setlen(s4_victim, &victims->list, kept) ;
+  return ok ;
 }
 
  /* --- signals --- */
 
+ /* Without a pidfd of its own it is opened for that long, and looked at again: its pid may be another's meanwhile. */
+
+static int is_still_there (s4_victim const *v)
+{
+  s4_process now ;
+  return s4_process_read(v->p.pid, &now) && now.start == v->p.start && !now.dead ;
+}
+
+static int signal_one (s4_victim const *v, int sig)
+{
+  int fd = v->pidfd >= 0 ? v->pidfd : s4_pidfd(v->p.pid) ;
+  int r = v->pidfd >= 0 || is_still_there(v) ? s4_pidfd_kill(fd, v->p.pid, sig) : (errno = ESRCH, 0) ;
+  if (v->pidfd < 0 && fd >= 0) fd_close(fd) ;   /* keeps errno */
+  return r ;
+}
+
 static void send (s4_victim const *v, int sig)
 {
-  if (s4_pidfd_kill(v->pidfd, v->p.pid, sig)) s4_trace(sig_name(sig), " to ", S4_NUM(v->p.pid), " ", v->p.comm) ;
+  if (signal_one(v, sig)) s4_trace(sig_name(sig), " to ", S4_NUM(v->p.pid), " ", v->p.comm) ;
   else if (errno != ESRCH) s4_warnsys("unable to send ", sig_name(sig), " to ", S4_NUM(v->p.pid), " ", v->p.comm) ;
 }
 
@@ -126,10 +185,43 @@ void s4_victims_signal (s4_victims const *victims, int sig)
   for (size_t i = 0 ; i < n ; i++) send(v + i, sig) ;
   for (size_t i = 0 ; i < n && sig != SIGKILL ; i++)
   {
-    if (v[i].p.tty) s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGHUP) ;   /* what an interactive shell ends on */
-    s4_pidfd_kill(v[i].pidfd, v[i].p.pid, SIGCONT) ;                  /* a stopped process sees the others only then */
+    if (v[i].p.tty) signal_one(v + i, SIGHUP) ;   /* what an interactive shell ends on */
+    signal_one(v + i, SIGCONT) ;                  /* a stopped process sees the others only then */
   }
   if (!victims->some_realtime) set_policy(SCHED_OTHER) ;
+}
+
+ /* Nobody but victims, who may all be gone: a group lives as long as somebody in it. */
+
+static int is_theirs (s4_victims const *victims, pid_t group)
+{
+  s4_victim const *v = s4_victims_list(victims) ;
+  s4_process leader ;
+  if (group <= 1 || is_untouchable(victims, group)) return 0 ;
+  if (!s4_process_read(group, &leader) || leader.dead) return 1 ;
+  for (size_t n = s4_victims_count(victims) ; n-- ; )
+    if (v[n].p.pid == group && v[n].p.start == leader.start) return 1 ;
+  return 0 ;
+}
+
+ /*
+   fork(2) fails while a signal to all, or to the process group, is on its way (copy_process(), kernel/fork.c): there is
+   no child that it doesn't reach.
+ */
+
+int s4_victims_sweep (s4_victims const *victims)
+{
+  s4_victim const *v = s4_victims_list(victims) ;
+  pid_t last = 0 ;
+  int some = 0 ;
+  if (!victims->some_others) return !kill(-1, SIGKILL) ;
+  for (size_t i = 0 ; i < s4_victims_count(victims) ; i++)
+  {
+    if (v[i].p.group == last) continue ;
+    last = v[i].p.group ;
+    some |= is_theirs(victims, last) && !kill(-last, SIGKILL) ;
+  }
+  return some ;
 }
 
  /* --- waiting --- */
@@ -137,9 +229,7 @@ void s4_victims_signal (s4_victims const *victims, int sig)
 static int is_gone (s4_victim const *v)
 {
   struct pollfd x = { .fd = v->pidfd, .events = POLLIN } ;
-  s4_process now ;
-  if (v->pidfd >= 0) return poll(&x, 1, 0) == 1 ;
-  return !s4_process_read(v->p.pid, &now) || now.start != v->p.start || now.dead ;
+  return v->pidfd >= 0 ? poll(&x, 1, 0) == 1 : !is_still_there(v) ;
 }
 
  /* Where the kernel holds it: its stack, or at least the function (proc(5)). To look may mean to wait with it. */

@@ -84,7 +84,7 @@ static int find_victims (struct options *o, s4_victims *victims, s4_ms until, in
   }
 }
 
- /* Pid 1, or an ancestor that is spared, starts again what we end. */
+ /* Pid 1, or somebody who is spared, starts again what we end. */
 
 static int all_respawned (s4_victims const *victims, uint64_t since)
 {
@@ -104,7 +104,13 @@ struct end
   unsigned int respawns ;  /* rounds that found nothing older */
   size_t signalled ;
   int thawed ;
+  int swept ;              /* without having seen anybody */
 } ;
+
+static enum outcome_e sweep_unseen (s4_victims const *victims, struct end *e)
+{
+  return e->sig == SIGKILL && !e->swept++ && s4_victims_sweep(victims) ? SIGNALLED : UNSEEN ;
+}
 
 static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, struct end *e)
 {
@@ -114,10 +120,15 @@ static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, s
     s4_warnsys("unable to see who is there") ;
     return SURVIVORS ;
   }
-  s4_victims_drop_spared(victims) ;
-  if (!s4_victims_count(victims)) return sure ? NOBODY_LEFT : UNSEEN ;
+  if (!s4_victims_drop_spared(victims))
+  {
+    s4_warnsys("unable to kill") ;
+    return SURVIVORS ;
+  }
+  if (!s4_victims_count(victims)) return sure ? NOBODY_LEFT : sweep_unseen(victims, e) ;
   if (all_respawned(victims, e->since) && ++e->respawns > RESPAWNS) return RESPAWNING ;
   if (s4_now() >= e->until && e->signalled) return SURVIVORS ;
+  if (e->sig == SIGKILL && e->signalled) s4_victims_sweep(victims) ;   /* they have been born since */
   s4_victims_signal(victims, e->sig) ;
   e->signalled += s4_victims_count(victims) ;
   s4_verbose(sig_name(e->sig), " to ", S4_NUM((int64_t)s4_victims_count(victims)), " processes") ;
@@ -139,12 +150,7 @@ static enum outcome_e end_all (struct options *o, s4_victims *victims, int sig, 
   struct end e = { .sig = sig, .until = s4_limit(grace), .since = s4_ticks() } ;
   s4_ms next_report = s4_now() + S4_SLOW ;
   enum outcome_e outcome ;
-  do
-  {
-    int const nice = s4_nice(-20) ;
-    outcome = find_and_signal(o, victims, &e) ;
-    s4_nice(nice) ;
-  }
+  do outcome = find_and_signal(o, victims, &e) ;
   while (outcome == SIGNALLED && wait_for(victims, &e, &next_report)) ;
   *signalled = e.signalled ;
   return outcome == SIGNALLED ? SURVIVORS : outcome ;
@@ -153,6 +159,7 @@ static enum outcome_e end_all (struct options *o, s4_victims *victims, int sig, 
 static int nuke (struct options *o)
 {
   s4_ms const start = s4_now() ;
+  int const nice = s4_nice(-20) ;   /* its workers, too: a fork bomb leaves nothing to the others */
   s4_victims victims = S4_VICTIMS_ZERO ;
   size_t asked = 0, killed = 0 ;
   enum outcome_e outcome = end_all(o, &victims, o->sig, o->termgrace, &asked) ;
@@ -163,6 +170,7 @@ static int nuke (struct options *o)
   if (outcome == RESPAWNING) s4_victims_name(&victims, "pid 1 starts them again and again, going on: ") ;
   s4_info(outcome == NOBODY_LEFT ? "nobody is left after " : "somebody is left after ", S4_MS(s4_now() - start),
     ", asked ", S4_NUM((int64_t)asked), ", killed ", S4_NUM((int64_t)killed)) ;
+  s4_nice(nice) ;
   return outcome == NOBODY_LEFT ? S4_DONE : S4_LEFT ;
 }
 
@@ -189,15 +197,20 @@ static int show_plan (struct options *o)
 
  /* --- who is spared because of his pid --- */
 
+ /* Those up to the one that walks the chain are needed in any case: it would end with this step. */
+
 static int omit_ancestors (struct options *o)
 {
   s4_process p ;
   pid_t pid = getppid() ;
+  size_t needed = genalloc_len(pid_t, &o->omit) ;
   while (pid > 1 && s4_process_read(pid, &p))
   {
     if (!genalloc_append(pid_t, &o->omit, &pid)) return 0 ;
+    if (pid == s4.pid) needed = genalloc_len(pid_t, &o->omit) ;
     pid = p.ppid ;
   }
+  if (o->ancestors_too) genalloc_setlen(pid_t, &o->omit, needed) ;
   return 1 ;
 }
 
@@ -286,8 +299,9 @@ int main (int argc, char const **argv, char const *const *envp)
     s4_warn("no /proc: can't see who is there") ;
     s4_step_next(argv, S4_NOTSTARTED) ;
   }
+  if (!s4.dryrun) sig_ignore(SIGHUP) ;   /* the terminal's session leader may be one of them */
   s4_raise_files() ;   /* each victim is held by one; in a chain there are enough, a login has few */
-  if (!ok || (!o.ancestors_too && !omit_ancestors(&o)) || !omit_pidfiles(&o))
+  if (!ok || !omit_ancestors(&o) || !omit_pidfiles(&o))
     s4_warnsys("unable to spare all that should be") ;
   s4_step_next(argv, s4.dryrun ? show_plan(&o) : nuke(&o)) ;
 }

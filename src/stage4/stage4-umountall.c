@@ -248,6 +248,25 @@ static int umountall (s4_unmount *u, struct paths const *p)
 
  /* --- -n --- */
 
+static void show_elsewhere (s4_unmount const *u)
+{
+  struct elsewhere x = { .ms = S4_MOUNTS_ZERO } ;
+  if (s4.container) return ;
+  if (!see_elsewhere(&x))
+  {
+    s4_warnsys("unable to see what other mount namespaces have") ;
+    return ;
+  }
+  for (unsigned int i = x.ms.nown ; i < x.ms.n ; i++)
+  {
+    s4_mount const *m = x.ms.m + i ;
+    if (x.st.first[x.st.sb[i]] != i) continue ;   /* once for all namespaces that have it */
+    if (s4_type_wanted(u->types, m->type))
+      s4_planline("make read-only ", S4_MOUNT(m), ": only another mount namespace has it") ;
+    else s4_planline("leave ", m->dir, ": ", m->type, " was not asked for") ;
+  }
+}
+
  /* And it is not known that it is one. */
 
 static int may_be_layer (s4_unmount const *u, unsigned int i)
@@ -297,6 +316,7 @@ static int show_plan (s4_unmount *u, struct paths const *p)
     s4_planline("unmount ", m->dir, ": ", m->type, " on ", m->source) ;
   }
   for (unsigned int i = 0 ; i < u->ms.n ; i++) show_stay(u, p, i) ;
+  show_elsewhere(u) ;
   return S4_DONE ;
 }
 

@@ -15,6 +15,12 @@
     helper lock                    takes the name by which a chain shows that it is under way; ends when stdin does
     helper spoilt cmd...           cmd with what stage4-begin should mend
     helper look                    a look at this process: ignored and blocked signals, parent-death signal, limits
+    helper login cmd...            cmd in the foreground of a terminal: its parent leads the session, its grandparent has the other end
+    helper threads COMM [@]        a process whose first thread has ended, with a name and another thread; its pid
+    helper traced                  a process that is traced, and stopped by that; its pid and that of its tracer, which ignores SIGTERM
+    helper bare                    a process without any argument, not even argv[0]; its pid
+    helper zombie [-s]             a process whose child is dead, and not waited for; -s: it is stopped; the pids of both
+    helper supervisor FILE         ignores SIGTERM; starts a child as soon as the last one ends, which notes itself in FILE; its pid
     helper terminal cmd...         cmd in a process group of its own, in a session with a terminal that somebody else leads
     helper reader FILE STOP        reads the manifest FILE over and over until there is STOP; "good N, torn N, missing N" at last
     helper without CAP cmd...      cmd as a root that can't have the capability with that number
@@ -34,6 +40,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -489,6 +496,185 @@ static int do_without (int argc, char **argv)
   return 0 ;
 }
 
+ /* --- processes that others find hard to see or to end; each tells its pid, in its own session --- */
+
+ /* What is told is on stdout, which the process then gives up. */
+
+static void hush (void)
+{
+  int null = open("/dev/null", O_RDWR) ;
+  dup2(null, 0) ;
+  dup2(null, 1) ;
+  dup2(null, 2) ;
+  close(null) ;
+}
+
+static void tell (pid_t a, pid_t b)
+{
+  if (b) printf("%d %d\n", (int)a, (int)b) ; else printf("%d\n", (int)a) ;
+  fflush(stdout) ;
+  hush() ;
+}
+
+ /* Returns in the new process only. */
+
+static void apart (void)
+{
+  pid_t pid = fork() ;
+  if (pid == -1) die("fork") ;
+  if (pid) _exit(0) ;
+  setsid() ;
+}
+
+static int thread (void *comm)
+{
+  char text[1024] = "" ;
+  prctl(PR_SET_NAME, "another thread") ;
+  while (!strstr(text, "State:\tZ"))
+  {
+    int fd = open("/proc/self/status", O_RDONLY) ;
+    if (fd == -1 || read(fd, text, sizeof text - 1) <= 0) _exit(125) ;
+    close(fd) ;
+    nap(1) ;
+  }
+  (void)comm ;
+  tell(getpid(), 0) ;
+  for (;;) pause() ;
+  return 0 ;
+}
+
+ /* By clone(2): not even a libc has a way to end only the first thread, and say so. */
+
+static int do_threads (int argc, char **argv)
+{
+  static char stack[1 << 16] __attribute__((aligned(16))) ;
+  if (argc < 1) return 100 ;
+  if (argc > 1 && !getenv("THREADS"))
+  {
+    setenv("THREADS", "", 1) ;
+    execl("/proc/self/exe", argv[1], "threads", argv[0], argv[1], (char *)0) ;
+    die("exec") ;
+  }
+  apart() ;
+  prctl(PR_SET_NAME, argv[0]) ;
+  if (clone(&thread, stack + sizeof stack, CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, argv[0]) == -1)
+    die("clone") ;
+  syscall(SYS_exit, 0) ;
+  return 125 ;
+}
+
+static int do_traced (int argc, char **argv)
+{
+  int wstat ;
+  pid_t pid ;
+  (void)argc ;
+  (void)argv ;
+  apart() ;
+  signal(SIGTERM, SIG_IGN) ;
+  pid = fork() ;
+  if (!pid)
+  {
+    setsid() ;
+    hush() ;
+    signal(SIGTERM, SIG_DFL) ;
+    if (ptrace(PTRACE_TRACEME, 0, 0, 0) == -1) die("ptrace") ;
+    raise(SIGUSR1) ;
+    for (;;) pause() ;
+  }
+  if (waitpid(pid, &wstat, 0) != pid || !WIFSTOPPED(wstat)) die("not stopped") ;
+  tell(pid, getpid()) ;
+  for (;;) pause() ;
+  return 0 ;
+}
+
+static int do_bare (int argc, char **argv)
+{
+  char *none[] = { 0 } ;
+  (void)argc ;
+  (void)argv ;
+  execve("/proc/self/exe", none, none) ;   /* Linux 5.18 makes it one empty argument */
+  die("exec") ;
+  return 125 ;
+}
+
+static int be_bare (void)
+{
+  apart() ;
+  tell(getpid(), 0) ;
+  for (;;) pause() ;
+  return 0 ;
+}
+
+static int do_zombie (int argc, char **argv)
+{
+  siginfo_t info ;
+  pid_t pid ;
+  (void)argv ;
+  apart() ;
+  pid = fork() ;
+  if (!pid) _exit(0) ;
+  if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT) == -1) die("waitid") ;
+  tell(getpid(), pid) ;
+  if (argc) raise(SIGSTOP) ;
+  for (;;) pause() ;
+}
+
+static int do_supervisor (int argc, char **argv)
+{
+  char text[32] ;
+  if (argc != 1) return 100 ;
+  apart() ;
+  signal(SIGTERM, SIG_IGN) ;
+  for (int first = 1 ;; first = 0)
+  {
+    pid_t pid = fork() ;
+    if (!pid)
+    {
+      setsid() ;
+      hush() ;
+      signal(SIGTERM, SIG_DFL) ;
+      for (;;) pause() ;
+    }
+    snprintf(text, sizeof text, "%d\n", (int)pid) ;
+    put(argv[0], text) ;
+    if (first) tell(getpid(), pid) ;
+    waitpid(pid, 0, 0) ;
+  }
+}
+
+ /* As in a login: the leader is no ancestor that job control knows of, and the terminal goes with either. */
+
+static int do_login (int argc, char **argv)
+{
+  int master = posix_openpt(O_RDWR | O_NOCTTY) ;
+  char buf[1024] ;
+  pid_t pid ;
+  if (!argc || master == -1 || grantpt(master) || unlockpt(master)) die("no terminal") ;
+  pid = fork() ;
+  if (!pid)
+  {
+    int tty ;
+    setsid() ;
+    tty = open(ptsname(master), O_RDWR) ;
+    close(master) ;
+    pid = fork() ;
+    if (!pid)
+    {
+      setpgid(0, 0) ;
+      signal(SIGTTOU, SIG_IGN) ;
+      if (tcsetpgrp(tty, getpid()) == -1) die("tcsetpgrp") ;
+      signal(SIGTTOU, SIG_DFL) ;
+      for (int fd = 0 ; fd < 3 ; fd++) dup2(tty, fd) ;
+      close(tty) ;
+      run(argv) ;
+    }
+    for (;;) pause() ;
+  }
+  while (read(master, buf, sizeof buf) > 0) ;
+  for (;;) pause() ;
+  return 0 ;
+}
+
 static int do_ms (int argc, char **argv)
 {
   (void)argc ;
@@ -505,7 +691,10 @@ int main (int argc, char **argv)
     { "records", &do_records }, { "walker", &do_walker }, { "code", &do_code }, { "respawn", &do_respawn }, { "setsid", &do_setsid }, { "lock", &do_lock },
     { "spoilt", &do_spoilt }, { "look", &do_look },
     { "terminal", &do_terminal }, { "reader", &do_reader }, { "without", &do_without },
+    { "login", &do_login }, { "threads", &do_threads }, { "traced", &do_traced }, { "bare", &do_bare }, { "zombie", &do_zombie },
+    { "supervisor", &do_supervisor },
   } ;
+  if (!argc || !*argv[0]) return be_bare() ;
   for (size_t i = 0 ; argc > 1 && i < sizeof all / sizeof *all ; i++)
     if (!strcmp(argv[1], all[i].name))
     {

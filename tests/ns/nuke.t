@@ -244,6 +244,184 @@ ten () { test "$(grep -lx sleep /proc/[0-9]*/comm 2>/dev/null | wc -l)" = 10 ; }
 exec helper respawn 10 /stop /after
 END
 
+both "threads" <<'END'
+pids=$(helper threads 'a) Z 1 (')
+spared=$(helper threads leaderless @storage)
+is "its first thread is dead" "$(sed 's/.*) \(.\).*/\1/' /proc/$pids/stat)" Z
+ok "its name has it all" grep -qF '(a) Z 1 ()' /proc/$pids/stat
+ok "there is another thread" test -d "$(ls -d /proc/$pids/task/* | tail -n 1)"
+ok "and the spared one's command line is only there" not grep -q @ /proc/$spared/cmdline
+cat >/then <<X
+code 0
+said 'info: nobody is left after .*, asked 1, killed 0\$'
+is "it has gone, with all threads" "\$(ls /proc/$pids/task 2>/dev/null)" ""
+ok "who is spared has not" grep -q @storage /proc/$spared/task/*/cmdline
+end
+X
+nuke -t 10s
+END
+
+both "traced" <<'END'
+pids=$(helper traced)
+is "it is stopped by its tracer" "$(sed -n 's/^State:.\(.\).*/\1/p ; s/^TracerPid:.//p' /proc/${pids% *}/status)" "t ${pids#* }"
+cat >/then <<'X'
+code 0
+is "nobody is left" "$(alive $pids)" ""
+said 'info: nobody is left after .*, asked 2, killed [12]$'
+ok "in time ($took ms)" between $took 0 3000
+end
+X
+nuke -t 300
+END
+
+both "traced by somebody spared" <<'END'
+set -- $(helper traced)
+pids=$1 tracer=$2
+cat >/then <<X
+code 0
+is "it has gone" "\$(alive \$pids)" ""
+is "its tracer has not" "\$(alive $tracer)" "$tracer"
+said 'info: nobody is left after .*, asked 1, killed 1\$'
+end
+X
+nuke -t 300 -o $tracer
+END
+
+both "names" <<'END'
+victim -n 'two
+lines'
+victim -n ') R 1 1'
+victim -n '((('
+victim -n ''
+victim -a "$(printf 'a\nb @ c')"
+victim -a ' @x'
+pids="$pids $(helper bare)"
+cat >/then <<'X'
+code 0
+is "nobody is left" "$(alive $pids)" ""
+said 'info: nobody is left after .*, asked 7, killed 0$'
+end
+X
+nuke -t 10s
+END
+
+box "an odd name stays in its line" <<'END'
+pid=$(helper victim -i -n 'two
+lines')
+run stage4-nuke -f -t 100
+code 0
+said "info: killing $pid two.012lines$"
+is "two lines in all" "$(wc -l </err)" 2
+end
+END
+
+both "zombies of who is stuck" <<'END'
+set -- $(helper zombie -s)
+stopped=$1
+ok "it is stopped" await grep -q '^State:.T' /proc/$1/status
+is "its child is dead" "$(sed -n 's/^State:.\(.\).*/\1/p' /proc/$2/status)" Z
+zombie=$2
+victim
+cat >/then <<X
+code 0
+is "the others are gone" "\$(alive \$pids)" ""
+ok "nobody to wait for (\$took ms)" between \$took 0 1500
+said 'info: nobody is left after .*, asked 1, killed 0\$'
+is "who is stopped and spared stays so" "\$(sed -n 's/^State:.\(.\).*/\1/p' /proc/$stopped/status)" T
+is "and has nothing that waits for it" "\$(sed -n 's/^S..Pnd:.*0000\(.\)/\1/p' /proc/$stopped/status)" "0 0"
+is "so does the dead child" "\$(sed -n 's/^State:.\(.\).*/\1/p' /proc/$zombie/status)" Z
+end
+X
+nuke -t 10s -o $stopped
+END
+
+both "a supervisor" <<'END'
+victim -l /log
+pids="$pids $(helper supervisor /started)"
+cat >/then <<'X'
+code 0
+is "nobody is left" "$(alive $pids $(cat /started))" ""
+ok "it has started more" test "$(wc -l </started)" -gt 1
+ok "in time ($took ms)" between $took 0 3000
+end
+X
+nuke -t 300
+END
+
+both "more than there are files" <<'END'
+i=0
+while test $i -lt 200 ; do helper victim -c 300 >>/crowd ; i=$((i + 1)) ; done
+pids=$(cat /crowd)
+victim -a @storage -l /log.at
+spared=$pid pids=$(cat /crowd)
+victim -i -l /log.i
+cat >/then <<X
+code 0
+is "nobody is left" "\$(alive \$pids)" ""
+is "who is spared lives" "\$(alive $spared)" "$spared"
+is "and has got no signal" "\$(cat /log.at)" ""
+is "all had their signals" "\$(cat /log.i)" "15 18"
+said 'info: nobody is left after .*, asked 201, killed 1\$'
+ok "all of them at the same time (\$took ms)" between \$took 300 4000
+end
+X
+ulimit -n 64
+nuke -t 1500
+END
+
+both "more spared ones than there are files" <<'END'
+i=0
+while test $i -lt 80 ; do helper victim -a @storage -l /log.at >>/crowd ; i=$((i + 1)) ; done
+victim
+cat >/then <<'X'
+code 0
+is "it is seen all the same" "$(alive $pids)" ""
+is "who is spared lives" "$(alive $(cat /crowd) | wc -l)" 80
+is "and has got no signal" "$(cat /log.at)" ""
+said 'info: nobody is left after .*, asked 1, killed 0$'
+end
+X
+ulimit -n 64
+nuke -t 10s
+END
+
+box "inside a block" <<'END'
+pid=$(helper victim)
+PATH=$PATH:/usr/lib/execline/bin
+run foreground stage4-nuke ' -f' '' sh -c 'exit 7'
+is "the line goes on" "$code" 7
+said 'info: nobody is left after .*, asked 1, killed 0$'
+is "nobody is left" "$(alive $pid)" ""
+end
+END
+
+box "inside a block of a chain, with -a" <<'END'
+PATH=$PATH:/usr/lib/execline/bin
+cat >/chain <<'X'
+export STAGE4_PID=$$
+foreground ' foreground' '  stage4-nuke' '  -a' ' ' ' true' '' sh -c 'echo done >/done' 2>/err
+X
+pid=$(helper victim)
+sh -c 'sh /chain ; echo outer >/outer'
+await grep -q done /done
+sed 's/^/# /' /err
+is "the line goes on" "$(cat /done)" done
+said 'info: nobody is left after .*, asked [0-9]+, killed 0$'
+is "the others are gone" "$(alive $pid)" ""
+ok "so has what was above the chain" not test -e /outer
+end
+END
+
+box "a terminal whose session ends" <<'END'
+mkdir /dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts && ln -s pts/ptmx /dev/ptmx
+helper login sh -c 'exec stage4-nuke -f -a -v 3 -t 5s sh -c "echo \$? >/done ; echo said || echo silent >>/done"' &
+await grep -q silent /done
+is "it comes to its end" "$(cat /done)" "0 silent"
+is "nobody is left" "$(grep -l '^Name:.helper' /proc/[0-9]*/status 2>/dev/null)" ""
+end
+END
+
 box "who is slow is named" <<'END'
 pid=$(helper victim -n 'slow one' -c 1600)
 run stage4-nuke -f -t 10s

@@ -156,9 +156,14 @@ mount -t ext4 /dev/vdd /d
 unshare -m --propagation shared sh -c 'cd /d ; exec @load sleeper' &
 until test "$(pidof @load | wc -w)" = 4 && test -e /a/busy ; do usleep 10000 ; done
 for i in a b c d ; do echo data >/$i/data ; done
+unshare -m sh -c 'umount /b ; stage4-umountall -n -T noxfs ; stage4-umountall -n -T xfs' >/plan
+check "elsewhere: the plan has it" grep -q '^make read-only /proc/[0-9]*/root/b (ext4 on /dev/vdb): only another mount namespace has it' /plan
+check "elsewhere: and nothing that is here, too" test "$(grep -c '^make read-only' /plan)" = 1
+check "elsewhere: by its type it may be left" grep -q '^leave /proc/[0-9]*/root/b: ext4 was not asked for' /plan
 echo "=== request"
 exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s stage4-hook ' env' '' stage4-freeze -t 2s stage4-hpr -t 1s
 END
+guest_says "elsewhere: the plan has it" "elsewhere: and nothing that is here, too" "elsewhere: by its type it may be left"
 ok "elsewhere: nothing is left here" console_has "$console" 'unmounted 4, left 4'
 ok "elsewhere: who writes is named" \
   console_has "$console" 'left: /proc/[0-9]*/root/a \(ext4 on /dev/vda\), writable in another .*, held by [0-9]* @load \(open file\)'

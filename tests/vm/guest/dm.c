@@ -1,7 +1,7 @@
 /*
    dm create NAME DEVICE: /dev/mapper/NAME, which passes everything on to DEVICE
    dm suspend NAME: from now on it takes what is written, and does nothing with it: a dead disk, on demand
-   dm resume NAME: it goes on
+   dm resume NAME: does all of that now
    dm remove NAME: fails as long as somebody has it open
 */
 
