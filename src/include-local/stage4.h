@@ -357,7 +357,7 @@ extern int s4_proc_read (char const *name, stralloc *) ;
 extern int s4_proc_write (char const *name, char const *value) ;
  /* pure; a line of /proc/PID/stat (proc(5)); all but uid */
 extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
-extern int s4_process_read (pid_t, s4_process *) ;   /* 0: it is gone, or can't be seen */
+extern int s4_process_read (pid_t, s4_process *) ;   /* 0 with errno; ESRCH: it is gone */
  /*
    pure; appends the functions of a /proc/PID/stack (proc(5)), at most max of them, the innermost first:
    "a < b < c"; how many, -1 without memory
@@ -390,8 +390,9 @@ struct s4_victims_s
 {
   genalloc list ;           /* s4_victim */
   int some_realtime ;       /* of all that the last look at /proc saw, victims or not */
+  int unseen ;              /* somebody was there that it could not see, because of this errno; or 0 */
 } ;
-#define S4_VICTIMS_ZERO { .list = GENALLOC_ZERO, .some_realtime = 0 }
+#define S4_VICTIMS_ZERO { .list = GENALLOC_ZERO, .some_realtime = 0, .unseen = 0 }
 
 extern s4_victim *s4_victims_list (s4_victims const *) ;
 extern size_t s4_victims_count (s4_victims const *) ;

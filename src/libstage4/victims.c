@@ -51,7 +51,11 @@ static int consider (pid_t pid, void *data)
   int ok = 1 ;
   if (pid == 1 || pid == getpid()) return 1 ;
   v.pidfd = s4_pidfd(pid) ;
-  if (s4_process_read(pid, &v.p) && !v.p.kthread && !v.p.dead)
+  if (!s4_process_read(pid, &v.p))
+  {
+    if (errno != ESRCH) s->victims->unseen = errno ;
+  }
+  else if (!v.p.kthread && !v.p.dead)
   {
     s->victims->some_realtime |= v.p.realtime ;
     if (s->wanted(&v.p, s->data))
@@ -67,7 +71,7 @@ static int consider (pid_t pid, void *data)
 int s4_victims_find (s4_victims *victims, s4_victim_func *wanted, void *data)
 {
   struct scan s = { .victims = victims, .wanted = wanted, .data = data } ;
-  victims->some_realtime = 0 ;
+  victims->some_realtime = victims->unseen = 0 ;
   return s4_processes(&consider, &s) == 1 ;
 }
 
