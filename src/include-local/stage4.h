@@ -244,7 +244,10 @@ extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;
 extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;
 
 
- /* child.c: children, which s4_wait() knows; all begin with no fds but 0-2 and keep (-1: none), and no watchdog */
+ /*
+   child.c: children, which s4_wait() knows; all begin with no fds but 0-2 and keep (-1: none), and no watchdog. Where
+   the kernel has no process to give, it is asked again for a while: a second, in all that this process does.
+ */
 
  /*
    Like fork(2). A worker does a part of this program's job: whoever kills all spares it (its command line begins
