@@ -892,6 +892,8 @@ extern unsigned int s4_freeze_these (s4_storage const *, s4_superblocks const *,
  /* those that can lose data and are not frozen with others; 0: no memory */
 extern int s4_freezable_find (s4_superblocks *, s4_storage const *) ;
 extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: not finished in time */
+ /* where nothing can be seen or no worker started: the kernel makes all that it can read-only, by itself (sysrq) */
+extern void s4_emergency_readonly (void) ;
 
 
  /* reboot.c */
