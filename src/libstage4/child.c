@@ -198,7 +198,8 @@ int s4_pidfd (pid_t pid)
 int s4_pidfd_kill (int pidfd, pid_t pid, int sig)
 {
 #ifdef SYS_pidfd_send_signal
-  if (pidfd >= 0) return !syscall(SYS_pidfd_send_signal, pidfd, sig, 0, 0) ;
+  if (pidfd >= 0 && !syscall(SYS_pidfd_send_signal, pidfd, sig, 0, 0)) return 1 ;
+  if (pidfd >= 0 && errno != ENOSYS) return 0 ;
 #endif
   return !kill(pid, sig) ;
 }
