@@ -156,6 +156,8 @@ extern int s4_action_scan (char const *s, enum s4_action_e *) ;        /* names,
 extern char const *s4_action_name (enum s4_action_e) gccattr_const ;
  /* for the next program; value 0 unsets */
 extern int s4_setenv (char const *name, char const *value) ;
+ /* `?` for the next program; can't fail */
+extern void s4_set_code (unsigned int) ;
  /* of the environment this process got */
 extern char const *s4_getenv (char const *name) ;
  /* the environment of the next program; 0: no memory */
@@ -271,7 +273,7 @@ extern void s4_close_all_but (int a, int b) ;
 #define S4_TICK 10   /* ms: how often one looks where the kernel tells nobody */
  /* -1 where there are none: callers then look every S4_TICK */
 extern int s4_pidfd (pid_t) ;
- /* by the pidfd, or by the pid if that is -1; 0 with errno */
+ /* by the pidfd, or by the pid if that is -1 or can't be used; 0 with errno */
 extern int s4_pidfd_kill (int pidfd, pid_t, int sig) ;
  /* poll(2) until then; feeds the watchdog, reaps for pid 1 */
 extern int s4_poll (struct pollfd *, unsigned int n, s4_ms until) ;
