@@ -17,7 +17,7 @@
 
 #include "stage4.h"
 
-#define EMERGENCY 3000   /* how long to wait for the kernel's own workers, which say nothing */
+#define EMERGENCY 2000   /* how long to wait for the kernel's own workers, which say nothing */
 #define HUNG_MAX 3   /* ways of one file system that may hang: each costs its time */
 
 struct each   /* a task is a way */
