@@ -142,6 +142,7 @@ sweep () {
   runs=0 ; bad=0 ; hits=0 ; short=0
   for kind in "openat EMFILE" "openat ENOENT" "read EIO" "fork EAGAIN" "pidfd_open ENOSYS" "pipe2 EMFILE" \
     "mmap ENOMEM" "newfstatat,fstat EIO" "getdents64 EIO" "prctl EINVAL" "poll ENOMEM" "$@" ; do
+    case $program,$kind in "swapoff,openat ENOENT") continue ;; esac   # a kernel without swap
     fail $kind
   done
   fail_malloc
