@@ -82,7 +82,7 @@ hear () {
 judge () {
   runs=$((runs + 1))
   wrong=
-  if "$program"_done ; then state=done ; else state=undone ; fi
+  if "$program"_done ; then state="done" ; else state=undone ; fi
   case $r,$times in
     77,1) ;;
     100,0 | 111,0) test $state = undone || wrong="touched something, " ;;
