@@ -156,6 +156,8 @@ extern int s4_action_scan (char const *s, enum s4_action_e *) ;        /* names,
 extern char const *s4_action_name (enum s4_action_e) gccattr_const ;
  /* for the next program; value 0 unsets */
 extern int s4_setenv (char const *name, char const *value) ;
+ /* `?` for the next program; can't fail */
+extern void s4_set_code (unsigned int) ;
  /* of the environment this process got */
 extern char const *s4_getenv (char const *name) ;
  /* the environment of the next program; 0: no memory */
@@ -244,7 +246,10 @@ extern int s4_path_inside (stralloc *out, char const *path, char const *root) ;
 extern int s4_path_pivoted (stralloc *out, char const *path, char const *root) ;
 
 
- /* child.c: children, which s4_wait() knows; all begin with no fds but 0-2 and keep (-1: none), and no watchdog */
+ /*
+   child.c: children, which s4_wait() knows; all begin with no fds but 0-2 and keep (-1: none), and no watchdog. Where
+   the kernel has no process to give, it is asked again for a while: a second, in all that this process does.
+ */
 
  /*
    Like fork(2). A worker does a part of this program's job: whoever kills all spares it (its command line begins
@@ -268,7 +273,7 @@ extern void s4_close_all_but (int a, int b) ;
 #define S4_TICK 10   /* ms: how often one looks where the kernel tells nobody */
  /* -1 where there are none: callers then look every S4_TICK */
 extern int s4_pidfd (pid_t) ;
- /* by the pidfd, or by the pid if that is -1; 0 with errno */
+ /* by the pidfd, or by the pid if that is -1 or can't be used; 0 with errno */
 extern int s4_pidfd_kill (int pidfd, pid_t, int sig) ;
  /* poll(2) until then; feeds the watchdog, reaps for pid 1 */
 extern int s4_poll (struct pollfd *, unsigned int n, s4_ms until) ;
@@ -364,7 +369,7 @@ extern int s4_proc_read (char const *name, stralloc *) ;
 extern int s4_proc_write (char const *name, char const *value) ;
  /* pure; a line of /proc/PID/stat (proc(5)); all but uid */
 extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
-extern int s4_process_read (pid_t, s4_process *) ;   /* 0: it is gone, or can't be seen */
+extern int s4_process_read (pid_t, s4_process *) ;   /* 0 with errno; ESRCH: it is gone */
  /*
    pure; appends the functions of a /proc/PID/stack (proc(5)), at most max of them, the innermost first:
    "a < b < c"; how many, -1 without memory
@@ -398,7 +403,8 @@ struct s4_victims_s
   genalloc list ;           /* s4_victim */
   genalloc untouchable ;    /* pid_t: process groups of others */
   int some_realtime ;       /* of all that the last look at /proc saw, victims or not */
-  int some_others ;         /* there is somebody but victims, this process and pid 1; or that is not known */
+  int some_others ;         /* there is somebody but victims, this process and pid 1 */
+  int unseen ;              /* somebody was there that it could not see, because of this errno; or 0 */
 } ;
 #define S4_VICTIMS_ZERO { .list = GENALLOC_ZERO, .untouchable = GENALLOC_ZERO }
 
@@ -935,6 +941,8 @@ extern unsigned int s4_freeze_these (s4_storage const *, s4_superblocks const *,
  /* those that can lose data and are not frozen with others; 0: no memory */
 extern int s4_freezable_find (s4_superblocks *, s4_storage const *) ;
 extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: not finished in time */
+ /* where nothing can be seen or no worker started: the kernel makes all that it can read-only, by itself (sysrq) */
+extern void s4_emergency_readonly (void) ;
 
 
  /* reboot.c */

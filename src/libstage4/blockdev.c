@@ -81,7 +81,7 @@ int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name)
 int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data)
 {
   int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  return fd == -1 ? 1 : s4_dir_each(fd, f, data) ;
+  return fd == -1 && errno == ENOENT ? 1 : s4_dir_each(fd, f, data) ;
 }
 
 int s4_loop_used (char const *name)

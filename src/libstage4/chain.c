@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <skalibs/bytestr.h>
@@ -13,6 +14,8 @@
 #include <skalibs/types.h>
 
 #include "stage4.h"
+
+#define SPARE_VARS 512   /* in the environment, where there is no memory for it */
 
 s4_chain s4 = { .modifs = STRALLOC_ZERO, .watchdog = -1, .verbosity = 1, .budget = { .deadline = S4_NEVER } } ;
 
@@ -51,14 +54,49 @@ int s4_setenv (char const *name, char const *value)
   return env_addmodif(&s4.modifs, name, value) ;
 }
 
+ /* Takes no memory: without any left the next program must be told all the more. */
+
+static char code[sizeof "?=" + UINT_FMT] ;
+
+void s4_set_code (unsigned int n)
+{
+  memcpy(code, "?=", 2) ;
+  code[2 + uint_fmt(code + 2, n)] = 0 ;
+}
+
+static int same_name (char const *a, char const *b)
+{
+  size_t len = strcspn(a, "=") ;
+  return len == strcspn(b, "=") && !strncmp(a, b, len) ;
+}
+
+ /* By a change from that place on. */
+
+static int is_changed (char const *var, size_t from)
+{
+  for (size_t i = from ; i < s4.modifs.len ; i += strlen(s4.modifs.s + i) + 1)
+    if (same_name(s4.modifs.s + i, var)) return 1 ;
+  return *code && same_name(code, var) ;
+}
+
 char const *const *s4_nextenv (void)
 {
-  size_t len = env_len(s4.envp) ;
-  size_t max = len + 1 + byte_count(s4.modifs.s, s4.modifs.len, 0) ;
-  genalloc g = GENALLOC_ZERO ;
-  if (!genalloc_ready(char const *, &g, max)) return 0 ;
-  if (!env_merge(genalloc_s(char const *, &g), max, s4.envp, len, s4.modifs.s, s4.modifs.len)) return 0 ;
-  return genalloc_s(char const *, &g) ;
+  static char const *spare[SPARE_VARS] ;
+  size_t const max = env_len(s4.envp) + byte_count(s4.modifs.s, s4.modifs.len, 0) + 2 ;
+  char const **env = malloc(max * sizeof *env) ;
+  size_t n = 0 ;
+  if (!env && max > SPARE_VARS) return 0 ;
+  if (!env) env = spare ;
+  for (char const *const *var = s4.envp ; *var ; var++) if (!is_changed(*var, 0)) env[n++] = *var ;
+  for (size_t i = 0 ; i < s4.modifs.len ; )
+  {
+    char const *var = s4.modifs.s + i ;
+    i += strlen(var) + 1 ;
+    if (strchr(var, '=') && !is_changed(var, i)) env[n++] = var ;
+  }
+  if (*code) env[n++] = code ;
+  env[n] = 0 ;
+  return env ;
 }
 
 static char const *path_of (char const *const *env)

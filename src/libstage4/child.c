@@ -29,6 +29,7 @@
 #include "stage4.h"
 
 #define SLICE 1000          /* the watchdog is fed, orphans are reaped this often */
+#define FORK_PATIENCE 1000  /* those that were just killed still count for a while */
 #define PROGRAM_FILES 1024  /* what the kernel gives to pid 1, and select(2) can take */
 #define FILES_MAX 65536     /* tried where nothing says which are open */
 
@@ -96,11 +97,26 @@ void s4_close_all_but (int a, int b)
 
  /* --- three ways to begin --- */
 
+static pid_t fork_patiently (void)
+{
+  static s4_ms waited = 0 ;
+  for (;;)
+  {
+    pid_t pid = fork() ;
+    int e = errno ;
+    s4_ms const begun = s4_now() ;
+    if (pid != -1 || (e != EAGAIN && e != ENOMEM) || waited >= FORK_PATIENCE || s4_limit(S4_TICK) <= begun)
+      return (errno = e, pid) ;
+    s4_poll(0, 0, begun + S4_TICK) ;
+    waited += s4_now() - begun + 1 ;
+  }
+}
+
 static pid_t fork_known (void)
 {
   struct child c = { .ended = 0 } ;
   if (!genalloc_readyplus(struct child, &children, 1)) return -1 ;
-  c.pid = fork() ;
+  c.pid = fork_patiently() ;
   if (c.pid > 0) genalloc_append(struct child, &children, &c) ;
   return c.pid ;
 }
@@ -182,7 +198,8 @@ int s4_pidfd (pid_t pid)
 int s4_pidfd_kill (int pidfd, pid_t pid, int sig)
 {
 #ifdef SYS_pidfd_send_signal
-  if (pidfd >= 0) return !syscall(SYS_pidfd_send_signal, pidfd, sig, 0, 0) ;
+  if (pidfd >= 0 && !syscall(SYS_pidfd_send_signal, pidfd, sig, 0, 0)) return 1 ;
+  if (pidfd >= 0 && errno != ENOSYS) return 0 ;
 #endif
   return !kill(pid, sig) ;
 }

@@ -17,6 +17,7 @@
 
 #include "stage4.h"
 
+#define EMERGENCY 2000   /* how long to wait for the kernel's own workers, which say nothing */
 #define HUNG_MAX 3   /* ways of one file system that may hang: each costs its time */
 
 struct each   /* a task is a way */
@@ -27,6 +28,7 @@ struct each   /* a task is a way */
   int (*f) (int) ;
   char const *doing ;
   char const *done ;
+  int last ;              /* nobody will write any more, so the kernel may do it as roughly as it can */
   unsigned char *held ;   /* of each way, in shared memory: it led there */
 } ;
 
@@ -149,6 +151,48 @@ static unsigned int report_all (struct each const *e, s4_task const *t)
   return failed ;
 }
 
+ /* --- without workers --- */
+
+ /* 1: none is; 0: some are, or it can't be seen */
+
+static int none_is_writable (void)
+{
+  s4_mounts ms = S4_MOUNTS_ZERO ;
+  s4_storage st ;
+  int seen = s4_mounts_load_all(&ms) && ms.n && s4_storage_find(&st, &ms) ;
+  int none = seen ;
+  for (unsigned int i = 0 ; none && i < ms.n ; i++) none = !st.lossy[i] ;
+  if (seen) s4_storage_free(&st) ;
+  s4_mounts_free(&ms) ;
+  return none ;
+}
+
+void s4_emergency_readonly (void)
+{
+  s4_ms const limit = s4_limit(EMERGENCY) ;
+  s4_warn("leaving it to the kernel to make all file systems read-only, by sysrq") ;
+  if (!s4_proc_write("sysrq-trigger", "u"))
+  {
+    s4_warnsys("unable to use sysrq u") ;
+    return ;
+  }
+  while (!none_is_writable() && s4_now() < limit) s4_poll(0, 0, s4_now() + EMERGENCY / 30) ;
+}
+
+static unsigned int count_writable (struct each const *e)
+{
+  s4_mounts now = S4_MOUNTS_ZERO ;
+  unsigned int n = 0 ;
+  if (!s4_mounts_load_all(&now)) return e->sb->n ;
+  for (unsigned int s = 0 ; s < e->sb->n ; s++)
+  {
+    s4_mount const *again = find_again(&now, mount_of(e, e->sb->at[s])) ;
+    n += again && !again->readonly ;
+  }
+  s4_mounts_free(&now) ;
+  return n ;
+}
+
 static unsigned int do_each (struct each *e, s4_ms timeout)
 {
   s4_job job = { .timeout = timeout, .run = &run_on, .ready = &is_turn_of, .progress = &progress_of,
@@ -161,6 +205,11 @@ static unsigned int do_each (struct each *e, s4_ms timeout)
   if (e->held != MAP_FAILED) t = s4_work(&job) ;
   if (t) failed = report_all(e, t) ;
   else s4_warnsys("unable to start a worker for ", e->doing) ;
+  if (!t && e->last)
+  {
+    s4_emergency_readonly() ;
+    failed = count_writable(e) ;
+  }
   if (e->held != MAP_FAILED) munmap(e->held, job.n) ;
   return failed ;
 }
@@ -203,7 +252,7 @@ int s4_freezable_find (s4_superblocks *sb, s4_storage const *st)
 unsigned int s4_freeze_these (s4_storage const *st, s4_superblocks const *sb, s4_ms timeout)
 {
   struct each e = { .st = st, .sb = sb, .open = &open_to_freeze, .f = &s4_freeze, .doing = "freezing",
-    .done = "froze" } ;
+    .done = "froze", .last = 1 } ;
   return do_each(&e, timeout) ;
 }
 
@@ -227,5 +276,9 @@ int s4_sync (s4_ms timeout)
   s4_job const job = { .n = 1, .timeout = timeout, .run = &run_sync, .progress = &pages_written,
     .slow = "still syncing", .flow = &s4_flow_to_disks } ;
   s4_task const *t = s4_work(&job) ;
-  return t && s4_task_done(t) ;
+  if (t) return s4_task_done(t) ;
+  s4_warnsys("unable to start a worker for syncing, leaving it to the kernel, by sysrq") ;
+  if (!s4_proc_write("sysrq-trigger", "s")) s4_warnsys("unable to use sysrq s") ;
+  else s4_poll(0, 0, s4_limit(timeout < S4_SLOW ? timeout : S4_SLOW)) ;
+  return 0 ;
 }

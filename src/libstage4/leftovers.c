@@ -22,21 +22,20 @@ static int count_if_used (char const *name, void *data)
   return 1 ;
 }
 
-static unsigned int devices_count (void)
+static int devices_count (unsigned int *n)
 {
-  unsigned int n = 0 ;
-  s4_sys_each("/sys/block", &count_if_used, &n) ;
-  return n ;
+  return s4_sys_each("/sys/block", &count_if_used, n) == 1 ;
 }
 
-static unsigned int swaps_count (void)
+static int swaps_count (unsigned int *n)
 {
   stralloc text = STRALLOC_ZERO ;
   genalloc swaps = GENALLOC_ZERO ;
-  unsigned int n = s4_swaps_load(&text, &swaps) ? (unsigned int)genalloc_len(s4_swap, &swaps) : 0 ;
+  int known = s4_swaps_load(&text, &swaps) || errno == ENOENT ;   /* a kernel without swap */
+  *n = (unsigned int)genalloc_len(s4_swap, &swaps) ;
   stralloc_free(&text) ;
   genalloc_free(s4_swap, &swaps) ;
-  return n ;
+  return known ;
 }
 
  /*
@@ -89,8 +88,8 @@ int s4_leftovers_count (s4_leftovers *l)
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
   int ok ;
-  *l = (s4_leftovers){ .devices = devices_count(), .swaps = swaps_count() } ;
-  if (!s4_mounts_load_all(&ms)) return 0 ;
+  *l = (s4_leftovers){ .mounts = 0 } ;
+  if (!devices_count(&l->devices) || !swaps_count(&l->swaps) || !s4_mounts_load_all(&ms)) return 0 ;
   l->mounts = ms.nown ;
   ok = s4_storage_find(&st, &ms) ;
   if (ok)

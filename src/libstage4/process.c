@@ -4,6 +4,7 @@
 
 #include <skalibs/nonposix.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
@@ -89,10 +90,11 @@ int s4_process_read (pid_t pid, s4_process *p)
   ssize_t r ;
   int fd ;
   fd = openat(s4_proc(), s4_proc_name(name, pid, "/stat"), O_RDONLY | O_CLOEXEC) ;
-  if (fd == -1) return 0 ;
+  if (fd == -1) return errno == ENOENT ? (errno = ESRCH, 0) : 0 ;
   r = fstat(fd, &st) == -1 ? -1 : fd_read(fd, text, sizeof text) ;
   fd_close(fd) ;
-  if (r <= 0 || !s4_process_parse(text, (size_t)r, p)) return 0 ;
+  if (r == -1) return 0 ;
+  if (!s4_process_parse(text, (size_t)r, p)) return (errno = EIO, 0) ;
   p->uid = st.st_uid ;
   return 1 ;
 }

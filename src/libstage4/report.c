@@ -121,7 +121,7 @@ static enum outcome_e write_stream (int fd, char const *s, size_t n, s4_ms patie
   ssize_t r ;
   int p ;
   do p = poll(&x, 1, patience > 0 ? (int)patience : 0) ; while (p == -1 && errno == EINTR && s4_now() < limit) ;
-  if (p != 1) return LOST ;
+  if (!p || (p == -1 && errno == EINTR)) return LOST ;
   r = write_interruptibly(fd, s, n) ;
   if (r == (ssize_t)n) return WRITTEN ;
   return r >= 0 || errno == EAGAIN || errno == EINTR ? LOST : GONE ;   /* EPIPE, EIO of a console that was hung up */
@@ -138,7 +138,7 @@ static enum outcome_e write_file (int fd, char const *s, size_t n, s4_ms patienc
   s4_ms const limit = s4_now() + patience ;
   int wstat ;
   pid_t pid = s4_fork_worker(fd, 0) ;
-  if (pid == -1) return LOST ;
+  if (pid == -1) return GONE ;
   if (!pid) _exit(allwrite(fd, s, n) != n) ;
   if (!s4_wait(pid, limit, &wstat)) return GONE ;
   return !WIFEXITED(wstat) ? LOST : WEXITSTATUS(wstat) ? GONE : WRITTEN ;

@@ -174,7 +174,6 @@ void s4_step_walk (char const *const *next)
 
 void s4_step_next (char const *const *next, int code)
 {
-  char fmt[UINT_FMT] ;
   if (s4.dryrun) end_plan(code) ;
   if (!next[0])
   {
@@ -182,8 +181,7 @@ void s4_step_next (char const *const *next, int code)
     s4_fatal("this is pid 1, and nothing to execute into") ;
     s4_step_giveup(code) ;
   }
-  fmt[uint_fmt(fmt, (unsigned int)code)] = 0 ;
-  if (!s4_setenv("?", fmt)) s4_warnsys("unable to set ? in the environment") ;
+  s4_set_code((unsigned int)code) ;
   s4_exec(next) ;
   s4_fatalsys("unable to execute ", next[0]) ;
   s4_step_giveup(errno == ENOENT ? 127 : 126) ;

@@ -76,8 +76,10 @@ static int consider (pid_t pid, void *data)
   int ok = 1 ;
   if (pid == 1 || pid == getpid()) return note_untouchable(s->victims, getpgid(pid)) ;
   v.pidfd = open_victim(s, pid) ;
-  errno = 0 ;
-  if (!s4_process_read(pid, &v.p)) s->victims->some_others |= errno != ENOENT && errno != ESRCH ;
+  if (!s4_process_read(pid, &v.p))
+  {
+    if (errno != ESRCH) s->victims->unseen = errno ;
+  }
   else if (!v.p.kthread && !v.p.dead)
   {
     s->victims->some_realtime |= v.p.realtime ;
@@ -101,7 +103,7 @@ int s4_victims_find (s4_victims *victims, s4_victim_func *wanted, void *data)
   struct scan s = { .victims = victims, .wanted = wanted, .data = data, .files = INT_MAX } ;
   struct rlimit limit ;
   if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < INT_MAX) s.files = (int)limit.rlim_cur - SPARE_FILES ;
-  victims->some_realtime = victims->some_others = 0 ;
+  victims->some_realtime = victims->some_others = victims->unseen = 0 ;
   return s4_processes(&consider, &s) == 1 ;
 }
 
@@ -214,7 +216,7 @@ int s4_victims_sweep (s4_victims const *victims)
   s4_victim const *v = s4_victims_list(victims) ;
   pid_t last = 0 ;
   int some = 0 ;
-  if (!victims->some_others) return !kill(-1, SIGKILL) ;
+  if (!victims->some_others && !victims->unseen) return !kill(-1, SIGKILL) ;
   for (size_t i = 0 ; i < s4_victims_count(victims) ; i++)
   {
     if (v[i].p.group == last) continue ;

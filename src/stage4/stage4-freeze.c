@@ -54,9 +54,11 @@ int main (int argc, char const **argv, char const *const *envp)
     s4_info("a container: the file systems are the host's, nothing to do") ;
     s4_step_next(argv, S4_DONE) ;
   }
-  if (!s4_mounts_load_all(&ms) || !s4_storage_find(&st, &ms) || !s4_freezable_find(&sb, &st))
+  if (!s4_mounts_load_all(&ms) || (!ms.n && (errno = ENODATA)) || !s4_storage_find(&st, &ms)
+   || !s4_freezable_find(&sb, &st))
   {
     s4_warnsys("unable to read /proc/self/mountinfo") ;
+    if (!s4.dryrun) s4_emergency_readonly() ;
     s4_step_next(argv, S4_NOTSTARTED) ;
   }
   s4_step_next(argv, s4.dryrun ? show_plan(&st, &sb) : freeze(&st, &sb, timeout)) ;

@@ -78,7 +78,7 @@ static int find_victims (struct options *o, s4_victims *victims, s4_ms until, in
     unsigned int const before = last_pid() ;
     s4_victims_forget(victims) ;
     if (!s4_victims_find(victims, &is_wanted, o)) return 0 ;
-    *sure = last_pid() == before ;
+    *sure = last_pid() == before && !victims->unseen ;
     s4_victims_look(victims) ;
     if (*sure || !are_all_spared(victims) || s4_now() >= (until < doubted ? until : doubted)) return 1 ;
   }
@@ -166,7 +166,8 @@ static int nuke (struct options *o)
   if (outcome == SURVIVORS) s4_victims_name(&victims, "killing ") ;
   if (outcome != NOBODY_LEFT) outcome = end_all(o, &victims, SIGKILL, o->killgrace, &killed) ;
   if (outcome == SURVIVORS) s4_victims_name(&victims, "can't be killed: ") ;
-  if (outcome == UNSEEN) s4_info("processes come and go too fast to be seen, going on") ;
+  if (outcome == UNSEEN && victims.unseen) s4_warnerr(victims.unseen, "unable to see all who are there") ;
+  else if (outcome == UNSEEN) s4_info("processes come and go too fast to be seen, going on") ;
   if (outcome == RESPAWNING) s4_victims_name(&victims, "pid 1 starts them again and again, going on: ") ;
   s4_info(outcome == NOBODY_LEFT ? "nobody is left after " : "somebody is left after ", S4_MS(s4_now() - start),
     ", asked ", S4_NUM((int64_t)asked), ", killed ", S4_NUM((int64_t)killed)) ;
@@ -201,14 +202,18 @@ static int show_plan (struct options *o)
 
 static int omit_ancestors (struct options *o)
 {
-  s4_process p ;
-  pid_t pid = getppid() ;
+  s4_process p = { .ppid = getppid() } ;
   size_t needed = genalloc_len(pid_t, &o->omit) ;
-  while (pid > 1 && s4_process_read(pid, &p))
+  while (p.ppid > 1)
   {
+    pid_t const pid = p.ppid ;
     if (!genalloc_append(pid_t, &o->omit, &pid)) return 0 ;
     if (pid == s4.pid) needed = genalloc_len(pid_t, &o->omit) ;
-    pid = p.ppid ;
+    if (!s4_process_read(pid, &p))
+    {
+      if (errno != ESRCH) return 0 ;
+      break ;
+    }
   }
   if (o->ancestors_too) genalloc_setlen(pid_t, &o->omit, needed) ;
   return 1 ;

@@ -147,15 +147,16 @@ static struct left name_leftovers (s4_unmount const *u, struct paths const *p)
   unsigned char const *requested = find_requested(u, p) ;
   struct left left = { 0, 0 } ;
   int all_known ;
-  unsigned int n ;
+  unsigned int n, unnamed = 0 ;
   for (unsigned int i = 0 ; i < u->ms.n ; i++)
   {
     int hangs = s4_unmount_hangs(u, u->ms.m[i].id) ;
     int lossy = u->st.lossy[i] && s4_type_wanted(u->types, u->ms.m[i].type) && !(requested && requested[u->st.sb[i]]) ;
     left.lossy |= lossy ;
     left.late |= lossy && hangs ;
-    if ((lossy || hangs || u->plan.verdict[i] == S4_GOES) && !genalloc_append(unsigned int, &which, &i)) break ;
+    if ((lossy || hangs || u->plan.verdict[i] == S4_GOES) && !genalloc_append(unsigned int, &which, &i)) unnamed++ ;
   }
+  if (unnamed) s4_warnsys("left, and not named: ", S4_NUM(unnamed)) ;
   n = (unsigned int)genalloc_len(unsigned int, &which) ;
   all_known = n && s4_holders_find(&u->st.tree, genalloc_s(unsigned int, &which), n, LOOK_TIMEOUT, &holders) ;
   for (unsigned int k = 0 ; k < n ; k++)
@@ -176,14 +177,14 @@ static struct left name_leftovers (s4_unmount const *u, struct paths const *p)
   return left ;
 }
 
-static void name_elsewhere (s4_unmount const *u, struct left *left)
+static int name_elsewhere (s4_unmount const *u, struct left *left)
 {
   struct elsewhere x = { .ms = S4_MOUNTS_ZERO } ;
   genalloc which = GENALLOC_ZERO, holders = GENALLOC_ZERO ;
-  if (!see_elsewhere(&x)) return ;
+  if (!see_elsewhere(&x)) return 0 ;
   for (unsigned int i = x.ms.nown ; i < x.ms.n ; i++)
-    if (s4_type_wanted(u->types, x.ms.m[i].type) && !genalloc_append(unsigned int, &which, &i)) return ;
-  if (!which.len) return ;
+    if (s4_type_wanted(u->types, x.ms.m[i].type) && !genalloc_append(unsigned int, &which, &i)) return 0 ;
+  if (!which.len) return 1 ;
   left->lossy = 1 ;
   s4_holders_find(&x.st.tree, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which),
     LOOK_TIMEOUT, &holders) ;
@@ -193,6 +194,7 @@ static void name_elsewhere (s4_unmount const *u, struct left *left)
     char const *who = s4_holders_name(&holders, i) ;
     s4_warn("left: ", S4_MOUNT(x.ms.m + i), ", writable in another mount namespace", who ? ", held by " : "", who) ;
   }
+  return 1 ;
 }
 
 static void name_hidden (s4_unmount const *u)
@@ -213,6 +215,12 @@ static int shows_root (s4_mounts const *ms)
   return 0 ;
 }
 
+static int not_seen (void)
+{
+  s4_warnsys("unable to see what other mount namespaces have") ;
+  return 1 ;
+}
+
 static int umountall (s4_unmount *u, struct paths const *p)
 {
   s4_ms const start = s4_now() ;
@@ -224,11 +232,7 @@ static int umountall (s4_unmount *u, struct paths const *p)
     failed = 1 ;
     if (!s4_unmount_plan(u)) return u->unmounted ? S4_LEFT : S4_NOTSTARTED ;
   }
-  if (!s4.container && !make_elsewhere_readonly(u))
-  {
-    s4_warnsys("unable to see what other mount namespaces have") ;
-    failed = 1 ;
-  }
+  failed |= !s4.container && !make_elsewhere_readonly(u) && not_seen() ;
   if (!make_readonly(u))
   {
     s4_warnsys("unable to make anything read-only") ;
@@ -238,7 +242,7 @@ static int umountall (s4_unmount *u, struct paths const *p)
   s4_unmount_see_adrift(u) ;
   failed |= !shows_root(&u->ms) ;
   left = name_leftovers(u, p) ;
-  name_elsewhere(u, &left) ;
+  failed |= !name_elsewhere(u, &left) && not_seen() ;
   name_hidden(u) ;
   s4_info("unmounted ", S4_NUM(u->unmounted), u->detached ? ", detached " : "", u->detached ? S4_NUM(u->detached) : "",
     ", left ", S4_NUM(u->ms.n), ", after ", S4_MS(s4_now() - start)) ;

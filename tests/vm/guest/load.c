@@ -61,6 +61,35 @@ static int swapped (char const *megabytes)
   for (;;) pause() ;
 }
 
+/* Not what is said to be available: the kernel counts the initramfs as cache. */
+static unsigned long unused (void)
+{
+  char text[4096] = "" ;
+  int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC) ;
+  ssize_t r = fd == -1 ? 0 : read(fd, text, sizeof text - 1) ;
+  char const *s = r > 0 ? strstr(text, "MemFree:") : 0 ;
+  if (fd != -1) close(fd) ;
+  return s ? strtoul(s + 8, 0, 10) / 1024 : 0 ;
+}
+
+/* Takes all memory but so many megabytes, says so, and can't be ended by the kernel. */
+static int full (char const *megabytes)
+{
+  unsigned long left = strtoul(megabytes, 0, 10) ;
+  size_t len = 1 << 18 ;
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC) ;
+  if (fd == -1 || write(fd, "-1000", 5) != 5) return 111 ;
+  close(fd) ;
+  while (unused() > left)
+  {
+    void *p = mmap(0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ;
+    if (p == MAP_FAILED) return 111 ;
+    memset(p, 'f', len) ;
+  }
+  if (write(1, "full\n", 5) != 5) return 111 ;
+  for (;;) pause() ;
+}
+
 int main (int argc, char const *const *argv)
 {
   char const *kind = argc > 1 ? argv[1] : "" ;
@@ -74,6 +103,7 @@ int main (int argc, char const *const *argv)
   if (arg && !strcmp(kind, "cleaner")) return cleaner(arg) ;
   if (arg && !strcmp(kind, "writer")) return writer(arg) ;
   if (arg && !strcmp(kind, "swapped")) return swapped(arg) ;
-  fputs("usage: load sleeper | stubborn | cleaner FILE | writer FILE | swapped MEGABYTES\n", stderr) ;
+  if (arg && !strcmp(kind, "full")) return full(arg) ;
+  fputs("usage: load sleeper | stubborn | cleaner FILE | writer FILE | swapped MEGABYTES | full MEGABYTES\n", stderr) ;
   return 100 ;
 }
