@@ -170,6 +170,7 @@ static int none_is_writable (void)
 void s4_emergency_readonly (void)
 {
   s4_ms const limit = s4_limit(EMERGENCY) ;
+  if (s4.container) return ;   /* it is done to all of the machine */
   s4_warn("leaving it to the kernel to make all file systems read-only, by sysrq") ;
   if (!s4_proc_write("sysrq-trigger", "u"))
   {
