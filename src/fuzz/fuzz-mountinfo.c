@@ -145,7 +145,7 @@ static void check_ways (s4_storage const *st, s4_superblocks const *b)
     must(anew <= 1) ;
     for (unsigned int i = b->needs_at[k] ; i < b->needs_at[k+1] ; i++) must(b->needs[i] < k) ;
   }
-  for (unsigned int i = 0 ; i < st->ms->n ; i++) must(ways[i] == st->lossy[st->first[st->sb[i]]]) ;
+  for (unsigned int i = 0 ; i < st->ms->n ; i++) must(ways[i] == st->at_risk[st->first[st->sb[i]]]) ;
 }
 
 static void store (s4_mounts const *ms, uint32_t state)
@@ -161,7 +161,7 @@ static void store (s4_mounts const *ms, uint32_t state)
   {
     must(st.sb[i] < st.nsb && s4_same_superblock(ms->m + i, ms->m + st.first[st.sb[i]])) ;
     must(st.reach[i] >= st.reach[st.first[st.sb[i]]] && st.reach[i] != S4_REACH_UNKNOWN) ;
-    must(!st.lossy[i] || (!ms->m[i].readonly && s4_fsclass(ms->m[i].type) == S4_FS_DISK)) ;
+    must(!st.at_risk[i] || (!ms->m[i].readonly && s4_fsclass(ms->m[i].type) == S4_FS_DISK)) ;
     must(st.upper[i] == S4_NONE || (st.upper[i] < ms->n && !strcmp(ms->m[i].type, "overlay"))) ;
   }
   w.edges = genalloc_s(s4_edge, &st.edges) ;

@@ -322,13 +322,13 @@ struct s4_job_s
 extern int s4_task_done (s4_task const *) ;   /* finished, and well */
 
  /*
-   The n tasks, allocated, when all that could begin are finished or abandoned; null with errno if nothing could be
-   started.
+   The n tasks, allocated, when all that could begin are finished or abandoned, or have the errno for which no worker
+   could be started for them; null with errno if that holds for all.
  */
 extern s4_task *s4_work (s4_job const *) ;
 
  /*
-   Asks a child: f writes its answer to the fd and returns 0 or an errno. 1: the answer is complete; 0 with errno
+   ask.c: asks a child: f writes its answer to the fd and returns 0 or an errno. 1: the answer is complete; 0 with errno
    (that of f, ETIMEDOUT...): it holds what came.
  */
 extern int s4_ask (int (*f) (int fd, void *data), void *data, s4_ms timeout, stralloc *answer) ;
@@ -491,19 +491,19 @@ struct s4_mounts_s
 
  /* pure; lines that make no sense are left out; 0: no memory */
 extern int s4_mountinfo_parse (stralloc *text, genalloc *mounts) ;
- /* this process's mountinfo, read whole; replaces what was there */
+ /* this process's mountinfo, read whole; replaces what was there. After 0, with errno, it is fit to be freed only */
 extern int s4_mounts_load (s4_mounts *) ;
 extern void s4_mounts_free (s4_mounts *) ;
  /*
    elsewhere.c: the same; behind the first nown, writable disks that only other mount namespaces have, with paths by way
-   of /proc/PID/root. Not in a container. 0 with errno
+   of /proc/PID/root. Not in a container. 0 with errno, ETIMEDOUT after two seconds
  */
 extern int s4_mounts_load_all (s4_mounts *) ;
- /*
-   pure; adds s4_mount: those of the n in the namespace of that process that are writable disks, and not in own, with
-   such paths, newly allocated. 0: no memory
- */
-extern int s4_mounts_pick_elsewhere (s4_mounts const *own, s4_mount const *there, size_t n, pid_t, genalloc *found) ;
+ /* pure: its devices (uint64_t), sorted; 0: no memory */
+extern int s4_mounts_devices (s4_mounts const *, genalloc *devices) ;
+ /* pure: appends those of n mounts of that process, with such paths, that are on none of these devices; 0: no memory */
+extern int s4_mounts_pick_elsewhere (genalloc const *devices, s4_mount const *there, size_t n, pid_t, genalloc *found) ;
+extern uint64_t s4_mount_device (s4_mount const *) gccattr_pure ;    /* of its superblock: to compare */
 extern int s4_same_superblock (s4_mount const *, s4_mount const *) ; /* one file system, mounted twice */
 extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index, or -1 */
  /* index of what i is mounted on; -1: not visible, or i is -1 */
@@ -511,6 +511,8 @@ extern int s4_mounts_parent (s4_mounts const *, int i) ;
 
 enum s4_fsclass_e { S4_FS_PSEUDO, S4_FS_NETWORK, S4_FS_FUSE, S4_FS_DISK } ;   /* disk: can lose data */
 extern enum s4_fsclass_e s4_fsclass (char const *type) gccattr_pure ;
+ /* asks somebody else, who may not answer: network and FUSE */
+extern int s4_may_hang (char const *type) gccattr_pure ;
  /* a namespace's file; if it was the last to keep one of mounts, they go with it, and are flushed by that */
 extern int s4_is_namespace (s4_mount const *) gccattr_pure ;
  /* -T ext4,xfs or nonfs,nocifs; 0 list: all */
@@ -588,18 +590,20 @@ struct s4_storage_s
   unsigned int *first ;        /* of each superblock: its mount that is reached best */
   unsigned int nsb ;
   unsigned int *upper ;        /* of each mount: if it is an overlay, the mount that its upper layer lies on */
-  unsigned char *lossy ;       /* of each mount: it is writable, and can lose data */
+  unsigned char *at_risk ;       /* of each mount: it is writable, and can lose data */
   unsigned char *reach ;       /* of each mount */
 } ;
 
  /* all of it; 0: no memory. The table must stay as it is */
 extern int s4_storage_find (s4_storage *, s4_mounts const *) ;
 extern void s4_storage_free (s4_storage *) ;
+ /* elsewhere.c: the same after s4_mounts_load_all(); 0 with errno, ENODATA: an empty table, and nothing to be freed */
+extern int s4_storage_load_all (s4_storage *, s4_mounts *) ;
  /* the pure parts of it, in this order: without edges; then those of overlays, whose names may be from below oldroot */
 extern int s4_storage_make (s4_storage *, s4_mounts const *) ;
 extern int s4_overlay_edges (s4_storage *, char const *oldroot) ;
  /* marks: of each superblock; those that a marked one lies on get marked too; pure */
-extern void s4_storage_spread (s4_storage const *, unsigned char *marks) ;
+extern void s4_storage_mark_below (s4_storage const *, unsigned char *marks) ;
  /* changes while the file system of that mount moves; 0 if it has no disk */
 extern uint64_t s4_storage_progress (s4_storage const *, unsigned int mount) ;
 
@@ -713,8 +717,8 @@ struct s4_stuck_s         /* a mount that did not go */
   unsigned int held : 1 ;     /* by a process */
 } ;
 
-typedef struct s4_adrift_s s4_adrift ;
-struct s4_adrift_s         /* a mount that could lose data, and was given up: the kernel may still be flushing it */
+typedef struct s4_pending_s s4_pending ;
+struct s4_pending_s         /* a mount that could lose data, and was given up: the kernel may still be flushing it */
 {
   unsigned int id ;
   pid_t worker ;           /* that is in the system call */
@@ -730,6 +734,7 @@ struct s4_unmount_s
   s4_ms timeout ;            /* for one mount, without progress */
   char const *const *keep ;  /* paths that must stay */
   unsigned int nkeep ;
+  unsigned int nasked ;      /* the first ones: that they are left is no failure */
   genalloc kept ;            /* s4_kept: what they lead through, since the first plan */
   int resolved ;
 
@@ -739,23 +744,30 @@ struct s4_unmount_s
   unsigned int *task_of ;    /* mount index -> its place in plan.order */
   unsigned int pass ;
   unsigned int gone ;        /* by the last pass */
-  int alone ;                /* without the copies that others have of what is mounted on a shared mount */
-  int surprised ;            /* it failed in a way that says that the table has changed */
+  int make_private ;         /* mounts that carry a busy one: away from the copies that others have of it */
+  int table_changed ;        /* something failed in a way that says so */
 
   genalloc stuck ;           /* s4_stuck, the first nstuck sorted by id */
   size_t nstuck ;
-  genalloc adrift ;          /* s4_adrift */
+  genalloc pending ;         /* s4_pending */
+  unsigned int told ;        /* warnings so far */
   unsigned int unmounted ;   /* in all */
   unsigned int detached ;
   unsigned int earlier ;     /* unmounts that an earlier step has given up, still under way */
   int put_off ;              /* something was not forced, for a disk below it that is not read-only */
 } ;
-extern int s4_unmount_plan (s4_unmount *) ;    /* reads the table, plans; 0 with errno */
  /* passes until nothing more goes; 0 with errno: could not go on */
 extern int s4_unmount_all (s4_unmount *) ;
 
  /* 1 if something in the plan could go at once, and has not been tried */
 extern int s4_unmount_has_new (s4_unmount const *) ;
+
+ /* unmountpass.c */
+
+extern int s4_unmount_plan (s4_unmount *) ;    /* reads the table, plans; 0 with errno */
+extern int s4_unmount_pass (s4_unmount *) ;    /* and walks along the plan; the same */
+ /* what mount i lies on, if umount(2) also unmounts the copies that others have of i; or null */
+extern s4_mount const *s4_unmount_sharing_parent (s4_unmount const *, unsigned int i) ;
 
  /* stuck.c */
 
@@ -763,23 +775,36 @@ extern s4_stuck *s4_stuck_find (s4_unmount const *, unsigned int id) ;   /* null
  /* found, or a new one; null: no memory. Sort when a pass is over; pointers are good until the next note */
 extern s4_stuck *s4_stuck_note (s4_unmount *, unsigned int id) ;
 extern void s4_stuck_sort (s4_unmount *) ;
-extern int s4_unmount_hangs (s4_unmount const *, unsigned int id) ;
+extern int s4_unmount_hangs (s4_unmount const *, unsigned int id) ;   /* it was given up, and not tried again since */
 extern int s4_unmount_some_hang (s4_unmount const *) ;
 
- /* adrift.c: unmounts that were given up, and go on */
+ /* pending.c: unmounts that were given up, and go on */
 
  /* something may be written while the mount with this index is unmounted */
 extern int s4_unmount_may_flush (s4_unmount const *, unsigned int i) ;
  /* notes that the mount with this index hangs in that process; 0: no memory */
-extern int s4_unmount_given_up (s4_unmount *, unsigned int i, pid_t worker) ;
- /* leaves those in u->adrift that are in the table no more, and still being flushed; counts the others, and earlier */
-extern void s4_unmount_see_adrift (s4_unmount *) ;
+extern int s4_unmount_note_given_up (s4_unmount *, unsigned int i, pid_t worker) ;
+ /* leaves those in u->pending that are in the table no more, and still being flushed; counts the others, and earlier */
+extern void s4_unmount_check_pending (s4_unmount *) ;
 
  /*
    force.c: what hangs on network or FUSE. MNT_FORCE gives up requests that nobody answers, at last MNT_DETACH. Neither
    takes a disk out of sight that is writable. 0 with errno
  */
 extern int s4_unmount_force (s4_unmount *) ;
+
+
+ /*
+   unmountreadonly.c: what is left, as whole file systems, unless a kept mount needs it; then what had to wait for that
+   goes. elsewhere: what only other mount namespaces have. 0 with errno: could not see what there is, or not go on
+ */
+extern int s4_unmount_readonly (s4_unmount *) ;
+extern int s4_unmount_readonly_elsewhere (s4_unmount const *) ;
+
+ /* unmountleft.c: names what is left, with who holds it. 0 with errno: can't see what other mount namespaces have */
+typedef struct s4_left_s s4_left ;
+struct s4_left_s { int at_risk, late ; } ;   /* something can be lost; it can because the time was up */
+extern int s4_unmount_name_left (s4_unmount const *, s4_left *) ;
 
 
  /* pathwalk.c, mountid.c: a path, component by component, as the kernel walks it; in a worker, every step may block */
@@ -886,9 +911,10 @@ struct s4_leftovers_s
 extern int s4_leftovers_count (s4_leftovers *) ;
  /*
    Workers that are unmounting what can lose data, of whatever step: it may be in no table any more. All processes are
-   looked at, but without all only if there are children or siblings, and by pid 1 only if there are children.
+   looked at, but without all only if there are children or siblings, and by pid 1 only if there are children. but:
+   pid_t, who doesn't count; or null
  */
-extern unsigned int s4_unmounts_count (int all) ;
+extern unsigned int s4_unmounts_count (int all, genalloc const *but) ;
  /* warns of so many of an earlier step */
 extern void s4_unmounts_name (unsigned int n) ;
 #define S4_UNMOUNTING "@umount "   /* how such a worker's name begins; then comes the mount point, cut off */

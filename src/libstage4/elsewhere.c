@@ -7,74 +7,115 @@
 
 #include <skalibs/nonposix.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
+#include <skalibs/types.h>
 
 #include "stage4.h"
 
-#define NSNAME_MAX 64     /* of a namespace: "mnt:[4026531841]" */
+#define NSNAME_MAX 64    /* of a namespace: "mnt:[4026531841]" */
+#define TIMEOUT 2000     /* for all namespaces, of which there may be as many as processes */
+
+ /* --- which mounts: pure --- */
+
+static int compare_device (void const *a, void const *b)
+{
+  uint64_t x = *(uint64_t const *)a, y = *(uint64_t const *)b ;
+  return x < y ? -1 : x > y ;
+}
+
+int s4_mounts_devices (s4_mounts const *ms, genalloc *devices)
+{
+  devices->len = 0 ;
+  for (unsigned int i = 0 ; i < ms->n ; i++)
+  {
+    uint64_t const device = s4_mount_device(ms->m + i) ;
+    if (!genalloc_append(uint64_t, devices, &device)) return 0 ;
+  }
+  if (ms->n) qsort(devices->s, ms->n, sizeof(uint64_t), &compare_device) ;
+  return 1 ;
+}
+
+static int is_only_there (genalloc const *own, s4_mount const *m)
+{
+  uint64_t const device = s4_mount_device(m) ;
+  size_t n = genalloc_len(uint64_t, own) ;
+  if (m->readonly || s4_fsclass(m->type) != S4_FS_DISK) return 0 ;
+  return !n || !bsearch(&device, own->s, n, sizeof device, &compare_device) ;
+}
+
+ /*
+   A mount more than once, by way of several namespaces or places, does no harm: it is one superblock. The link
+   /proc/PID/root is followed because a slash comes behind it.
+ */
+
+int s4_mounts_pick_elsewhere (genalloc const *own, s4_mount const *there, size_t n, pid_t pid, genalloc *found)
+{
+  for (size_t k = 0 ; k < n ; k++)
+  {
+    s4_mount m = there[k] ;
+    if (!is_only_there(own, &m)) continue ;
+    m.dir = s4_concat("/proc/", S4_NUM(pid), "/root", m.dir) ;
+    if (!*m.dir || !genalloc_append(s4_mount, found, &m)) return 0 ;
+  }
+  return 1 ;
+}
+
+ /* --- all namespaces --- */
 
 struct search
 {
   s4_mounts const *own ;
-  stralloc seen ;       /* names of namespaces, each with its 0 */
-  genalloc found ;      /* s4_mount */
+  genalloc devices ;       /* uint64_t: of these, sorted */
+  genalloc namespaces ;    /* uint64_t: numbers of those that were looked at */
+  genalloc found ;         /* s4_mount */
+  s4_ms limit ;
 } ;
 
 static int is_new (struct search *x, pid_t pid)
 {
   char name[S4_PROCNAME] ;
   char ns[NSNAME_MAX] ;
+  uint64_t const *seen = genalloc_s(uint64_t, &x->namespaces) ;
+  uint64_t number ;
   ssize_t r = readlinkat(s4_proc(), s4_proc_name(name, pid, "/ns/mnt"), ns, sizeof ns - 1) ;
   if (r <= 0) return 0 ;
   ns[r] = 0 ;
-  for (size_t i = 0 ; i < x->seen.len ; i += strlen(x->seen.s + i) + 1) if (!strcmp(x->seen.s + i, ns)) return 0 ;
-  return stralloc_catb(&x->seen, ns, (size_t)r + 1) ;
-}
-
-static int is_only_there (s4_mounts const *own, s4_mount const *m)
-{
-  if (m->readonly || s4_fsclass(m->type) != S4_FS_DISK) return 0 ;
-  for (unsigned int i = 0 ; i < own->n ; i++) if (s4_same_superblock(own->m + i, m)) return 0 ;
-  return 1 ;
-}
-
- /* A mount more than once, by way of several namespaces or places, does no harm: it is one superblock. */
-
-int s4_mounts_pick_elsewhere (s4_mounts const *own, s4_mount const *there, size_t n, pid_t pid, genalloc *found)
-{
-  for (size_t k = 0 ; k < n ; k++)
-  {
-    s4_mount m = there[k] ;
-    if (!is_only_there(own, &m)) continue ;
-    m.dir = s4_concat("/proc/", S4_NUM(pid), "/root", strcmp(m.dir, "/") ? m.dir : "") ;
-    if (!*m.dir || !genalloc_append(s4_mount, found, &m)) return 0 ;
-  }
-  return 1 ;
+  if (!uint64_scan(ns + strcspn(ns, "0123456789"), &number)) return 0 ;
+  for (size_t i = genalloc_len(uint64_t, &x->namespaces) ; i-- ; ) if (seen[i] == number) return 0 ;
+  return genalloc_append(uint64_t, &x->namespaces, &number) ;
 }
 
  /* The text stays if something points into it. */
 
-static int look_at_process (pid_t pid, void *data)
+static int look_at_table (struct search *x, pid_t pid)
 {
-  struct search *x = data ;
   stralloc text = STRALLOC_ZERO ;
   genalloc mounts = GENALLOC_ZERO ;
   char name[S4_PROCNAME] ;
   size_t const before = genalloc_len(s4_mount, &x->found) ;
   int ok = 1 ;
-  if (!is_new(x, pid)) return 1 ;
   if (s4_proc_read(s4_proc_name(name, pid, "/mountinfo"), &text))
     ok = s4_mountinfo_parse(&text, &mounts)
-     && s4_mounts_pick_elsewhere(x->own, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts), pid,
+     && s4_mounts_pick_elsewhere(&x->devices, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts), pid,
       &x->found) ;
   genalloc_free(s4_mount, &mounts) ;
   if (genalloc_len(s4_mount, &x->found) == before) stralloc_free(&text) ;
   return ok ;
+}
+
+static int look_at_process (pid_t pid, void *data)
+{
+  struct search *x = data ;
+  if (!is_new(x, pid)) return 1 ;
+  if (!x->devices.len && !s4_mounts_devices(x->own, &x->devices)) return 0 ;
+  if (s4_now() >= x->limit) return (errno = ETIMEDOUT, 0) ;
+  return look_at_table(x, pid) ;
 }
 
 static int append (s4_mounts *ms, s4_mount const *m, unsigned int n)
@@ -89,14 +130,24 @@ static int append (s4_mounts *ms, s4_mount const *m, unsigned int n)
 
 int s4_mounts_load_all (s4_mounts *ms)
 {
-  struct search x = { .own = ms, .seen = STRALLOC_ZERO, .found = GENALLOC_ZERO } ;
+  struct search x = { .own = ms, .devices = GENALLOC_ZERO, .namespaces = GENALLOC_ZERO, .found = GENALLOC_ZERO,
+    .limit = s4_limit(TIMEOUT) } ;
   int ok = s4_mounts_load(ms) ;
   if (!ok || s4.container) return ok ;
   is_new(&x, getpid()) ;
   ok = s4_processes(&look_at_process, &x) == 1 ;
   if (ok && genalloc_len(s4_mount, &x.found))
     ok = append(ms, genalloc_s(s4_mount, &x.found), (unsigned int)genalloc_len(s4_mount, &x.found)) ;
-  stralloc_free(&x.seen) ;
+  genalloc_free(uint64_t, &x.devices) ;
+  genalloc_free(uint64_t, &x.namespaces) ;
   genalloc_free(s4_mount, &x.found) ;
   return ok ;
+}
+
+int s4_storage_load_all (s4_storage *st, s4_mounts *ms)
+{
+  int ok = s4_mounts_load_all(ms) && (ms->n || (errno = ENODATA, 0)) && s4_storage_find(st, ms) ;
+  int e = errno ;
+  if (!ok) s4_mounts_free(ms) ;
+  return (errno = e, ok) ;
 }

@@ -17,7 +17,8 @@
 
 #include "stage4.h"
 
-#define EMERGENCY 2000   /* how long to wait for the kernel's own workers, which say nothing */
+#define EMERGENCY_TIMEOUT 2000   /* for the kernel's own workers, which say nothing */
+#define EMERGENCY_TICK 66
 #define HUNG_MAX 3   /* ways of one file system that may hang: each costs its time */
 
 struct each   /* a task is a way */
@@ -159,17 +160,17 @@ static int none_is_writable (void)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
-  int seen = s4_mounts_load_all(&ms) && ms.n && s4_storage_find(&st, &ms) ;
-  int none = seen ;
-  for (unsigned int i = 0 ; none && i < ms.n ; i++) none = !st.lossy[i] ;
-  if (seen) s4_storage_free(&st) ;
+  int none = 1 ;
+  if (!s4_storage_load_all(&st, &ms)) return 0 ;
+  for (unsigned int i = 0 ; none && i < ms.n ; i++) none = !st.at_risk[i] ;
+  s4_storage_free(&st) ;
   s4_mounts_free(&ms) ;
   return none ;
 }
 
 void s4_emergency_readonly (void)
 {
-  s4_ms const limit = s4_limit(EMERGENCY) ;
+  s4_ms const limit = s4_limit(EMERGENCY_TIMEOUT) ;
   if (s4.container) return ;   /* it is done to all of the machine */
   s4_warn("leaving it to the kernel to make all file systems read-only, by sysrq") ;
   if (!s4_proc_write("sysrq-trigger", "u"))
@@ -177,7 +178,7 @@ void s4_emergency_readonly (void)
     s4_warnsys("unable to use sysrq u") ;
     return ;
   }
-  while (!none_is_writable() && s4_now() < limit) s4_poll(0, 0, s4_now() + EMERGENCY / 30) ;
+  while (!none_is_writable() && s4_now() < limit) s4_poll(0, 0, s4_now() + EMERGENCY_TICK) ;
 }
 
 static unsigned int count_writable (struct each const *e)

@@ -35,8 +35,8 @@ static int try_force (char const *dir, int flags)
 }
 
  /*
-   Only what is being asked just now is given up: a writer may have more, and whoever waited for that, and was
-   killed, still needs a moment to end.
+   MNT_FORCE ends the requests that are under way at that moment (fs/nfs/super.c:nfs_umount_begin). A writer may make
+   more of them, and a process that was killed while it waited for one needs a moment to end.
  */
 
 static int run_force (unsigned int k, void *data)
@@ -61,7 +61,7 @@ static int run_force (unsigned int k, void *data)
 
 static int would_be_lost (s4_storage const *st, unsigned int i)
 {
-  return !s4.container && st->lossy[i] && st->reach[st->first[st->sb[i]]] & S4_REACH_REMOTE ;
+  return !s4.container && st->at_risk[i] && st->reach[st->first[st->sb[i]]] & S4_REACH_REMOTE ;
 }
 
 static void find_carriers (struct force *f)
@@ -76,9 +76,8 @@ static int add_if_forceable (struct force *f, unsigned int i)
 {
   s4_unmount *u = f->u ;
   s4_mount const *m = u->ms.m + i ;
-  enum s4_fsclass_e c = s4_fsclass(m->type) ;
   f->seen[i] = 1 ;
-  if (c != S4_FS_NETWORK && c != S4_FS_FUSE) return 1 ;
+  if (!s4_may_hang(m->type)) return 1 ;
   if (s4_kept_find(&u->kept, m->id) >= 0 || !s4_type_wanted(u->types, m->type)) return 1 ;
   if (f->carries[i])
   {

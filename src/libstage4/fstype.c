@@ -37,6 +37,12 @@ enum s4_fsclass_e s4_fsclass (char const *type)
   return S4_FS_DISK ;
 }
 
+int s4_may_hang (char const *type)
+{
+  enum s4_fsclass_e c = s4_fsclass(type) ;
+  return c == S4_FS_NETWORK || c == S4_FS_FUSE ;
+}
+
 int s4_is_namespace (s4_mount const *m)
 {
   return !strcmp(m->type, "nsfs") ;

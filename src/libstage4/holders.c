@@ -34,14 +34,10 @@ struct search
 
 static s4_mount const *sorting ;   /* qsort(3) takes no context */
 
-static uint64_t device_of (s4_mount const *m)
-{
-  return (uint64_t)m->major << 32 | m->minor ;
-}
-
 static int compare_device (void const *a, void const *b)
 {
-  uint64_t x = device_of(sorting + *(unsigned int const *)a), y = device_of(sorting + *(unsigned int const *)b) ;
+  uint64_t x = s4_mount_device(sorting + *(unsigned int const *)a) ;
+  uint64_t y = s4_mount_device(sorting + *(unsigned int const *)b) ;
   return x < y ? -1 : x > y ;
 }
 
@@ -66,9 +62,10 @@ static void found_device (struct search *s, uint64_t device, enum s4_hold_e how)
   while (low < high)
   {
     unsigned int mid = low + (high - low) / 2 ;
-    if (device_of(s->tree->ms->m + s->by_device[mid]) < device) low = mid + 1 ; else high = mid ;
+    if (s4_mount_device(s->tree->ms->m + s->by_device[mid]) < device) low = mid + 1 ; else high = mid ;
   }
-  while (low < s->n && device_of(s->tree->ms->m + s->by_device[low]) == device) found(s, s->by_device[low++], how) ;
+  for (; low < s->n && s4_mount_device(s->tree->ms->m + s->by_device[low]) == device ; low++)
+    found(s, s->by_device[low], how) ;
 }
 
  /* Opening such a link with O_PATH asks nothing of the file system that it leads to. */

@@ -42,12 +42,20 @@ static int swaps_count (unsigned int *n)
    A worker that was given up is still in its system call, and the mount has left the table before the flush begins.
  */
 
+struct unmounting
+{
+  genalloc const *but ;    /* pid_t */
+  unsigned int n ;
+} ;
+
 static int count_if_unmounting (pid_t pid, void *data)
 {
-  unsigned int *n = data ;
+  struct unmounting *x = data ;
+  pid_t const *but = genalloc_s(pid_t, x->but) ;
   s4_process p ;
+  for (size_t i = genalloc_len(pid_t, x->but) ; i-- ; ) if (but[i] == pid) return 1 ;
   if (pid != getpid() && s4_process_read(pid, &p) && !p.dead && !p.uid)
-    *n += !strncmp(p.comm, S4_UNMOUNTING, strlen(S4_UNMOUNTING)) ;
+    x->n += !strncmp(p.comm, S4_UNMOUNTING, strlen(S4_UNMOUNTING)) ;
   return 1 ;
 }
 
@@ -70,12 +78,13 @@ static int has_siblings (void)
 
  /* The children are those of earlier programs, too: it is the same process. Pid 1 has the orphans as well. */
 
-unsigned int s4_unmounts_count (int all)
+unsigned int s4_unmounts_count (int all, genalloc const *but)
 {
-  unsigned int n = 0 ;
+  static genalloc const none = GENALLOC_ZERO ;
+  struct unmounting x = { .but = but ? but : &none } ;
   if ((!all || getpid() == 1) && !has_children() && (getpid() == 1 || !has_siblings())) return 0 ;
-  s4_processes(&count_if_unmounting, &n) ;
-  return n ;
+  s4_processes(&count_if_unmounting, &x) ;
+  return x.n ;
 }
 
 void s4_unmounts_name (unsigned int n)
@@ -87,16 +96,11 @@ int s4_leftovers_count (s4_leftovers *l)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
-  int ok ;
   *l = (s4_leftovers){ .mounts = 0 } ;
-  if (!devices_count(&l->devices) || !swaps_count(&l->swaps) || !s4_mounts_load_all(&ms)) return 0 ;
+  if (!devices_count(&l->devices) || !swaps_count(&l->swaps) || !s4_storage_load_all(&st, &ms)) return 0 ;
   l->mounts = ms.nown ;
-  ok = s4_storage_find(&st, &ms) ;
-  if (ok)
-  {
-    for (unsigned int k = 0 ; k < st.nsb ; k++) l->writable += st.lossy[st.first[k]] ;
-    s4_storage_free(&st) ;
-  }
+  for (unsigned int k = 0 ; k < st.nsb ; k++) l->writable += st.at_risk[st.first[k]] ;
+  s4_storage_free(&st) ;
   s4_mounts_free(&ms) ;
-  return ok ;
+  return 1 ;
 }

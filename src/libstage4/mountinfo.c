@@ -81,9 +81,14 @@ void s4_mounts_free (s4_mounts *ms)
   ms->n = ms->nown = 0 ;
 }
 
+uint64_t s4_mount_device (s4_mount const *m)
+{
+  return (uint64_t)m->major << 32 | m->minor ;
+}
+
 int s4_same_superblock (s4_mount const *a, s4_mount const *b)
 {
-  return a->major == b->major && a->minor == b->minor ;
+  return s4_mount_device(a) == s4_mount_device(b) ;
 }
 
 int s4_mounts_find (s4_mounts const *ms, unsigned int id)

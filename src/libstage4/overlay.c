@@ -152,7 +152,7 @@ static int add_layer (struct overlay *o, unsigned int i)
 {
   s4_storage *st = o->st ;
   return add_edge(st, o->mount, i,
-    st->lossy[i] || !is_above(&st->tree, o->mount, i) ? S4_EDGE_ALWAYS : S4_EDGE_IF_KEPT) ;
+    st->at_risk[i] || !is_above(&st->tree, o->mount, i) ? S4_EDGE_ALWAYS : S4_EDGE_IF_KEPT) ;
 }
 
 static int see_layer (char const *path, enum s4_layer_e kind, void *data)
@@ -177,7 +177,7 @@ static int see_layer (char const *path, enum s4_layer_e kind, void *data)
 static int find_disks (s4_storage const *st, genalloc *disks)
 {
   for (unsigned int k = 0 ; k < st->nsb ; k++)
-    if (st->lossy[st->first[k]] && !is_overlay(st->ms->m + st->first[k])
+    if (st->at_risk[st->first[k]] && !is_overlay(st->ms->m + st->first[k])
      && !genalloc_append(unsigned int, disks, &st->first[k])) return 0 ;
   return 1 ;
 }
@@ -205,7 +205,7 @@ int s4_overlay_edges (s4_storage *st, char const *oldroot)
    /* what is written through it is lost where its upper layer is, or not */
   for (unsigned int i = 0 ; i < st->ms->n ; i++)
     if (st->upper[i] != S4_NONE && !is_overlay(st->ms->m + st->upper[i]))
-      st->lossy[i] = st->lossy[i] && st->lossy[st->upper[i]] ;
+      st->at_risk[i] = st->at_risk[i] && st->at_risk[st->upper[i]] ;
   genalloc_free(unsigned int, &o.disks) ;
   stralloc_free(&o.path) ;
   return ok ;

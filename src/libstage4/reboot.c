@@ -115,25 +115,20 @@ void s4_hardreboot (enum s4_action_e action, char const *arg)
   rest() ;
 }
 
-static int look (s4_mounts *ms, s4_storage *st)
-{
-  return s4_mounts_load_all(ms) && (ms->n || (errno = ENODATA, 0)) && s4_storage_find(st, ms) ;
-}
-
 static void save_what_can_be_saved (void)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
   s4_superblocks sb ;
   if (!s4_sync(RESORT_TIMEOUT)) s4_warn("sync: not finished in time") ;
-  if (!look(&ms, &st) || !s4_superblocks_find(&sb, &st, 0, 0))
+  if (!s4_storage_load_all(&st, &ms) || !s4_superblocks_find(&sb, &st, 0, 0))
   {
     s4_warnsys("unable to see what is mounted") ;
     s4_emergency_readonly() ;
   }
   else if (s4_readonly_these(&st, &sb, RESORT_TIMEOUT))
   {
-    if (look(&ms, &st) && s4_freezable_find(&sb, &st)) s4_freeze_these(&st, &sb, RESORT_TIMEOUT) ;
+    if (s4_storage_load_all(&st, &ms) && s4_freezable_find(&sb, &st)) s4_freeze_these(&st, &sb, RESORT_TIMEOUT) ;
     else
     {
       s4_warnsys("unable to see what is still writable") ;

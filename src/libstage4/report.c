@@ -167,6 +167,7 @@ static void emit (int fd, char const *s, size_t n)
   s4_ms const left = ALL_PATIENCE - waited ;
   s4_ms took ;
   enum outcome_e outcome = WRITTEN ;
+  s4_watchdog_feed() ;
   switch (s4_fd_kind(fd))
   {
     case S4_FD_CLOSED : return ;

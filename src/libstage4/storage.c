@@ -17,9 +17,8 @@ static s4_mount const *sorting ;   /* qsort(3) takes no context */
 static int compare_device (void const *a, void const *b)
 {
   unsigned int i = *(unsigned int const *)a, j = *(unsigned int const *)b ;
-  s4_mount const *x = sorting + i, *y = sorting + j ;
-  if (x->major != y->major) return x->major < y->major ? -1 : 1 ;
-  if (x->minor != y->minor) return x->minor < y->minor ? -1 : 1 ;
+  uint64_t x = s4_mount_device(sorting + i), y = s4_mount_device(sorting + j) ;
+  if (x != y) return x < y ? -1 : 1 ;
   return i < j ? -1 : i > j ;
 }
 
@@ -48,14 +47,17 @@ static int number_superblocks (s4_storage *st)
 static unsigned char own_reach (s4_tree const *t, unsigned int i)
 {
   s4_mount const *m = t->ms->m + i ;
-  enum s4_fsclass_e c = t->parent[i] == S4_NONE ? S4_FS_PSEUDO : s4_fsclass(t->ms->m[t->parent[i]].type) ;
+  int remote = t->parent[i] != S4_NONE && s4_may_hang(t->ms->m[t->parent[i]].type) ;
   unsigned int over = t->carries[i] ? s4_tree_on(t, m->id, m->dir, strlen(m->dir)) : S4_NONE ;
-  unsigned char r = c == S4_FS_NETWORK || c == S4_FS_FUSE ? S4_REACH_REMOTE : 0 ;
+  unsigned char r = remote ? S4_REACH_REMOTE : 0 ;
   if (t->hidden[i]) r |= S4_REACH_HIDDEN ;
   return over != S4_NONE && over != i ? r | S4_REACH_COVERED : r ;
 }
 
- /* All but that it is covered is as bad for what is mounted there. Up to what is known already, and back. */
+ /*
+   A mount inherits how its parent is reached, but not that this is covered: it lies on the parent, above that or below.
+   Each way is walked up to what is known already, and back.
+ */
 
 static int find_reach (s4_storage *st)
 {
@@ -86,14 +88,14 @@ int s4_storage_make (s4_storage *st, s4_mounts const *ms)
   st->sb = s4_numbers(ms->n) ;
   st->first = s4_numbers(ms->n) ;
   st->upper = s4_numbers(ms->n) ;
-  st->lossy = calloc(ms->n + 1, 1) ;
+  st->at_risk = calloc(ms->n + 1, 1) ;
   st->reach = calloc(ms->n + 1, 1) ;
-  if (!s4_tree_make(&st->tree, ms) || !st->sb || !st->first || !st->upper || !st->lossy || !st->reach
+  if (!s4_tree_make(&st->tree, ms) || !st->sb || !st->first || !st->upper || !st->at_risk || !st->reach
    || !find_reach(st) || !number_superblocks(st)) goto err ;
   for (unsigned int i = 0 ; i < ms->n ; i++)
   {
     st->upper[i] = S4_NONE ;
-    st->lossy[i] = !ms->m[i].readonly && s4_fsclass(ms->m[i].type) == S4_FS_DISK ;
+    st->at_risk[i] = !ms->m[i].readonly && s4_fsclass(ms->m[i].type) == S4_FS_DISK ;
   }
   return 1 ;
  err:
@@ -108,7 +110,7 @@ void s4_storage_free (s4_storage *st)
   free(st->sb) ;
   free(st->first) ;
   free(st->upper) ;
-  free(st->lossy) ;
+  free(st->at_risk) ;
   free(st->reach) ;
   *st = (s4_storage){ .edges = GENALLOC_ZERO } ;
 }
@@ -125,7 +127,7 @@ int s4_storage_find (s4_storage *st, s4_mounts const *ms)
 
  /* A storage stack is not high, so a few rounds are enough. */
 
-void s4_storage_spread (s4_storage const *st, unsigned char *marks)
+void s4_storage_mark_below (s4_storage const *st, unsigned char *marks)
 {
   s4_edge const *e = genalloc_s(s4_edge, &st->edges) ;
   size_t n = genalloc_len(s4_edge, &st->edges) ;

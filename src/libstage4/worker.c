@@ -16,7 +16,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 
@@ -24,7 +23,6 @@
 
 #define STALL 100         /* a worker that has been on one task for so long gets company */
 #define CAP 30            /* times its timeout: a task whose progress may be another's still ends */
-#define ANSWER_SIZE 4096  /* of an answer, read at once */
 #define NAMED_MAX 6       /* slow tasks that one line names */
 
 struct watch   /* what the parent knows of a task */
@@ -241,6 +239,21 @@ static void board_free (struct board *b)
   free(b->watch) ;
 }
 
+ /* No worker is left, and none can be started. */
+
+static int give_up_waiting (struct board *b, int e)
+{
+  int some = 0 ;
+  for (unsigned int i = 0 ; i < b->job->n ; i++)
+  {
+    some |= state_of(b->tasks + i) != S4_TASK_WAITS ;
+    if (!may_begin(b, i)) continue ;
+    b->tasks[i].err = e ;
+    turn(b->tasks + i, S4_TASK_WAITS, S4_TASK_ENDED) ;
+  }
+  return some ? 1 : (errno = e, 0) ;
+}
+
 static int work (struct board *b)
 {
   for (;;)
@@ -248,7 +261,7 @@ static int work (struct board *b)
     workers_collect(b) ;
     watch_all(b) ;
     if (!b->doing && !b->startable) return 1 ;
-    if (!workers_add(b)) return 0 ;
+    if (!workers_add(b)) return give_up_waiting(b, errno) ;
     s4_poll(genalloc_s(struct pollfd, &b->pollfds), (unsigned int)genalloc_len(struct pollfd, &b->pollfds),
       s4_now() + (has_pidfds(b) ? STALL : S4_TICK)) ;
   }
@@ -269,52 +282,4 @@ s4_task *s4_work (s4_job const *job)
   board_free(&b) ;
   errno = e ;
   return result ;
-}
-
-int s4_answer (int fd, void const *s, size_t n)
-{
-  return allwrite(fd, s, n) == n ? 0 : errno ;
-}
-
-static int hear (int fd, s4_ms limit, stralloc *answer)
-{
-  struct pollfd x = { .fd = fd, .events = POLLIN } ;
-  for (;;)
-  {
-    ssize_t r = s4_poll(&x, 1, limit) ;
-    if (r <= 0) return r ? errno : ETIMEDOUT ;
-    if (!stralloc_readyplus(answer, ANSWER_SIZE)) return ENOMEM ;
-    r = fd_read(fd, answer->s + answer->len, ANSWER_SIZE) ;
-    if (r <= 0) return r ? errno : 0 ;
-    answer->len += (size_t)r ;
-  }
-}
-
-int s4_ask (int (*f) (int, void *), void *data, s4_ms timeout, stralloc *answer)
-{
-  s4_ms limit = s4_limit(timeout) ;
-  int p[2] ;
-  int wstat = 0, e ;
-  pid_t pid ;
-  answer->len = 0 ;
-  if (pipecoe(p) == -1) return 0 ;
-  pid = s4_fork_worker(p[1], 0) ;
-  if (pid == -1)
-  {
-    fd_close(p[0]) ;
-    fd_close(p[1]) ;
-    return 0 ;
-  }
-  if (!pid) _exit(f(p[1], data) & 255) ;
-  fd_close(p[1]) ;
-  e = hear(p[0], limit, answer) ;
-  fd_close(p[0]) ;
-  if (!e && !s4_wait(pid, limit, &wstat)) e = ETIMEDOUT ;
-  if (e)
-  {
-    kill(pid, SIGKILL) ;
-    return (errno = e, 0) ;
-  }
-  if (!WIFEXITED(wstat)) return (errno = EOWNERDEAD, 0) ;
-  return WEXITSTATUS(wstat) ? (errno = WEXITSTATUS(wstat), 0) : 1 ;
 }

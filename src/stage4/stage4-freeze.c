@@ -13,7 +13,7 @@
 static int freeze (s4_storage const *st, s4_superblocks const *sb, s4_ms timeout)
 {
   unsigned int left = s4_freeze_these(st, sb, timeout) ;
-  unsigned int unmounting = s4_unmounts_count(0) ;
+  unsigned int unmounting = s4_unmounts_count(0, 0) ;
   if (sb->n) s4_info("froze ", S4_NUM(sb->n - left), " of ", S4_NUM(sb->n), " writable file systems") ;
   if (unmounting) s4_unmounts_name(unmounting) ;
   return left || unmounting ? S4_LEFT : S4_DONE ;
@@ -54,8 +54,7 @@ int main (int argc, char const **argv, char const *const *envp)
     s4_info("a container: the file systems are the host's, nothing to do") ;
     s4_step_next(argv, S4_DONE) ;
   }
-  if (!s4_mounts_load_all(&ms) || (!ms.n && (errno = ENODATA)) || !s4_storage_find(&st, &ms)
-   || !s4_freezable_find(&sb, &st))
+  if (!s4_storage_load_all(&st, &ms) || !s4_freezable_find(&sb, &st))
   {
     s4_warnsys("unable to read /proc/self/mountinfo") ;
     if (!s4.dryrun) s4_emergency_readonly() ;

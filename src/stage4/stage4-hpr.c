@@ -19,7 +19,7 @@ static void say_what_is_left (enum s4_action_e action)
   s4_leftovers l ;
   char const *took = s4.begun ? S4_MS(s4_now() - s4.begun) : 0 ;
   int known = s4_leftovers_count(&l) ;
-  unsigned int unmounting = known ? s4_unmounts_count(1) : 0 ;
+  unsigned int unmounting = known ? s4_unmounts_count(1, 0) : 0 ;
   if (!known)
     s4_info(s4_action_name(action), took ? " after " : "", took, "; what is left can't be seen, ",
       s4_proc() == -1 ? "/proc is not there" : strerror(errno)) ;

@@ -16,7 +16,7 @@ static struct { char const *what, *there, *picked ; } const tables[] =
   { "nothing", "", "" },
   { "a copy of this one", HERE, "" },
   { "a disk", HERE "30 20 254:3 / /data rw - xfs /dev/vdd rw\n", "/proc/7/root/data|" },
-  { "its root", "30 1 254:3 / / rw - ext4 /dev/vdd rw\n", "/proc/7/root|" },
+  { "its root", "30 1 254:3 / / rw - ext4 /dev/vdd rw\n", "/proc/7/root/|" },
   { "one that is read-only", "30 20 254:3 / /data rw - ext4 /dev/vdd ro\n", "" },
   { "one whose mount is read-only: the superblock counts", "30 20 254:3 / /data ro - ext4 /dev/vdd rw\n", "/proc/7/root/data|" },
   { "one that is here at another place", "30 20 254:1 / /elsewhere rw - ext4 /dev/vdb rw\n", "" },
@@ -41,17 +41,18 @@ static void parse (char const *s, stralloc *text, genalloc *mounts)
 static void picking (void)
 {
   stralloc here = STRALLOC_ZERO ;
-  genalloc own = GENALLOC_ZERO ;
+  genalloc own = GENALLOC_ZERO, devices = GENALLOC_ZERO ;
   s4_mounts ms = S4_MOUNTS_ZERO ;
   parse(HERE, &here, &own) ;
   ms.m = genalloc_s(s4_mount, &own) ;
   ms.n = ms.nown = (unsigned int)genalloc_len(s4_mount, &own) ;
+  if (!s4_mounts_devices(&ms, &devices)) bail_out("no memory", "") ;
   for (size_t i = 0 ; i < sizeof tables / sizeof *tables ; i++)
   {
     stralloc text = STRALLOC_ZERO, names = STRALLOC_ZERO ;
     genalloc there = GENALLOC_ZERO, found = GENALLOC_ZERO ;
     parse(tables[i].there, &text, &there) ;
-    ok(s4_mounts_pick_elsewhere(&ms, genalloc_s(s4_mount, &there), genalloc_len(s4_mount, &there), 7, &found), "%s", tables[i].what) ;
+    ok(s4_mounts_pick_elsewhere(&devices, genalloc_s(s4_mount, &there), genalloc_len(s4_mount, &there), 7, &found), "%s", tables[i].what) ;
     for (size_t k = 0 ; k < genalloc_len(s4_mount, &found) ; k++) s4_cat(&names, genalloc_s(s4_mount, &found)[k].dir, "|") ;
     is_string(names.len ? names.s : "", tables[i].picked, tables[i].what) ;
     genalloc_free(s4_mount, &there) ;
@@ -67,7 +68,7 @@ static void adding (void)
 {
   stralloc text = STRALLOC_ZERO ;
   genalloc there = GENALLOC_ZERO, found = GENALLOC_ZERO ;
-  s4_mounts const nothing = S4_MOUNTS_ZERO ;
+  genalloc const nothing = GENALLOC_ZERO ;
   parse("30 20 254:3 / /a rw - ext4 /dev/vdd rw\n", &text, &there) ;
   for (pid_t pid = 7 ; pid < 9 ; pid++) s4_mounts_pick_elsewhere(&nothing, genalloc_s(s4_mount, &there), 1, pid, &found) ;
   ok(genalloc_len(s4_mount, &found) == 2, "two processes") ;

@@ -204,9 +204,9 @@ static void check_case (struct stored const *c)
   for (unsigned int i = 0 ; i < ms.n ; i++)
   {
     char id[16] ;
-    int lossy = !ms.m[i].readonly && s4_fsclass(ms.m[i].type) == S4_FS_DISK ;
+    int at_risk = !ms.m[i].readonly && s4_fsclass(ms.m[i].type) == S4_FS_DISK ;
     snprintf(id, sizeof id, " %u ", ms.m[i].id) ;
-    if (st.lossy[i] != (lossy && !(c->not_lossy && strstr(c->not_lossy, id)))) ok(0, "%s: what can be lost on %s", c->name, ms.m[i].dir) ;
+    if (st.at_risk[i] != (at_risk && !(c->not_lossy && strstr(c->not_lossy, id)))) ok(0, "%s: what can be lost on %s", c->name, ms.m[i].dir) ;
   }
   for (unsigned int k = 0 ; k < b.n ; k++)
     for (unsigned int i = b.needs_at[k] ; i < b.needs_at[k+1] ; i++) if (b.needs[i] >= k) ok(0, "%s: needs what comes later", c->name) ;
@@ -225,14 +225,14 @@ static void spread (void)
   unsigned char marks[8] = { 0 } ;
   table(&ms, ROOT "2 1 101 /l ext4 rw\n3 1 102 /u ext4 rw\n4 1 20 /o overlay " OV("/l", "/u") "5 1 21 /p overlay ro,lowerdir=/o\n6 1 103 /x ext4 rw\n7 1 22 /q overlay rw,lowerdir=/./q\n") ;
   if (!s4_storage_make(&st, &ms) || !s4_overlay_edges(&st, 0)) bail_out("out of memory", "") ;
-  s4_storage_spread(&st, marks) ;
+  s4_storage_mark_below(&st, marks) ;
   ok(!memcmp(marks, (unsigned char [8]){ 0 }, 8), "nothing marked, nothing spread") ;
   marks[st.sb[4]] = 1 ;
-  s4_storage_spread(&st, marks) ;
+  s4_storage_mark_below(&st, marks) ;
   ok(marks[st.sb[4]] && marks[st.sb[3]] && marks[st.sb[1]] && marks[st.sb[2]], "down to the last layer") ;
   ok(!marks[st.sb[0]] && !marks[st.sb[5]] && !marks[st.sb[6]], "and nowhere else") ;
   marks[st.sb[6]] = 1 ;
-  s4_storage_spread(&st, marks) ;
+  s4_storage_mark_below(&st, marks) ;
   ok(!marks[st.sb[5]], "not to what may be a layer") ;
   s4_storage_free(&st) ;
   s4_mounts_free(&ms) ;

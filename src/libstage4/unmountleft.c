@@ -1,0 +1,146 @@
+/* ISC license. */
+
+/* What umountall leaves, named with what holds it; and what can be lost by that. */
+
+#include <stdlib.h>
+
+#include <skalibs/genalloc.h>
+
+#include "stage4.h"
+
+#define LOOK_TIMEOUT 2000   /* for who holds what */
+#define NAMED_MAX 50        /* a slow console takes a hundred lines a second; those at risk come first */
+
+ /* What was kept by request, and what that lies on, is no failure. */
+
+static unsigned char *find_requested (s4_unmount const *u)
+{
+  unsigned char *requested = calloc(u->st.nsb + 1, 1) ;
+  for (unsigned int i = 0 ; requested && i < u->ms.n ; i++)
+  {
+    int path = s4_kept_find(&u->kept, u->ms.m[i].id) ;
+    if (path >= 0 && (unsigned int)path < u->nasked) requested[u->st.sb[i]] = 1 ;
+  }
+  if (requested) s4_storage_mark_below(&u->st, requested) ;
+  return requested ;
+}
+
+static void name_one (s4_unmount const *u, unsigned int i, char const *holders, int all_known)
+{
+  s4_mount const *m = u->ms.m + i ;
+  char const *state = m->readonly ? ", read-only)" : ", writable)" ;
+  unsigned int need = u->plan.needs_at[i] ;
+  int carries = need < u->plan.needs_at[i+1] ;
+  char const *why = holders ? ", held by " : carries ? ", carries "
+   : all_known ? ", no process holds it" : ", not known who holds it" ;
+  char const *who = holders ? holders : carries ? u->ms.m[u->plan.needs[need]].dir : 0 ;
+  s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, why, who) ;
+}
+
+static void name_these (s4_unmount const *u, unsigned int const *which, unsigned int n)
+{
+  genalloc holders = GENALLOC_ZERO ;
+  int all_known = s4_holders_find(&u->st.tree, which, n, LOOK_TIMEOUT, &holders) ;
+  for (unsigned int k = 0 ; k < n ; k++) name_one(u, which[k], s4_holders_name(&holders, which[k]), all_known) ;
+  genalloc_free(s4_holder, &holders) ;
+}
+
+static void name_mounts (s4_unmount const *u, s4_left *left)
+{
+  unsigned int which[NAMED_MAX] ;
+  unsigned char *requested = find_requested(u) ;
+  unsigned int n = 0 ;
+  for (int risk = 1 ; risk >= 0 ; risk--) for (unsigned int i = 0 ; i < u->ms.n ; i++)
+  {
+    int hangs = s4_unmount_hangs(u, u->ms.m[i].id) ;
+    int at_risk = u->st.at_risk[i] && s4_type_wanted(u->types, u->ms.m[i].type)
+     && !(requested && requested[u->st.sb[i]]) ;
+    left->at_risk |= at_risk ;
+    left->late |= at_risk && hangs ;
+    if (at_risk != risk || !(at_risk || hangs || u->plan.verdict[i] == S4_GOES)) continue ;
+    if (n < NAMED_MAX) which[n] = i ;
+    n++ ;
+  }
+  free(requested) ;
+  if (n) name_these(u, which, n < NAMED_MAX ? n : NAMED_MAX) ;
+  if (n > NAMED_MAX) s4_warn("left, and not named: ", S4_NUM(n - NAMED_MAX)) ;
+}
+
+static void name_pending (s4_unmount const *u, s4_left *left)
+{
+  for (size_t k = 0 ; k < genalloc_len(s4_pending, &u->pending) ; k++)
+  {
+    left->at_risk = left->late = 1 ;
+    if (k < NAMED_MAX) s4_warn("left: ", genalloc_s(s4_pending, &u->pending)[k].what, ", still being unmounted") ;
+  }
+  if (u->earlier)
+  {
+    left->at_risk = left->late = 1 ;
+    s4_unmounts_name(u->earlier) ;
+  }
+}
+
+ /* One line for a file system; of its ways the one that somebody holds. */
+
+static unsigned int telling_mount (s4_storage const *st, unsigned int k, genalloc const *holders)
+{
+  for (unsigned int i = st->first[k] ; i < st->ms->n ; i++)
+    if (st->sb[i] == k && s4_holders_name(holders, i)) return i ;
+  return st->first[k] ;
+}
+
+static void name_elsewhere (s4_storage const *st, char const *types, s4_left *left)
+{
+  s4_mounts const *ms = st->ms ;
+  genalloc which = GENALLOC_ZERO, holders = GENALLOC_ZERO ;
+  unsigned int n = 0 ;
+  for (unsigned int i = ms->nown ; i < ms->n ; i++)
+    if (s4_type_wanted(types, ms->m[i].type) && !genalloc_append(unsigned int, &which, &i)) break ;
+  if (genalloc_len(unsigned int, &which))
+    s4_holders_find(&st->tree, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which),
+      LOOK_TIMEOUT, &holders) ;
+  for (unsigned int k = 0 ; k < st->nsb ; k++)
+  {
+    unsigned int i = st->first[k] ;
+    char const *who ;
+    if (i < ms->nown || !s4_type_wanted(types, ms->m[i].type)) continue ;
+    left->at_risk = 1 ;
+    if (n++ >= NAMED_MAX) continue ;
+    i = telling_mount(st, k, &holders) ;
+    who = s4_holders_name(&holders, i) ;
+    s4_warn("left: ", S4_MOUNT(ms->m + i), ", writable in another mount namespace", who ? ", held by " : "", who) ;
+  }
+  genalloc_free(unsigned int, &which) ;
+  genalloc_free(s4_holder, &holders) ;
+}
+
+static void name_hidden (s4_unmount const *u)
+{
+  unsigned int n = 0 ;
+  for (unsigned int i = 0 ; i < u->ms.n && n < NAMED_MAX ; i++)
+  {
+    s4_mount const *m = u->ms.m + i ;
+    if (u->plan.verdict[i] != S4_HIDDEN) continue ;
+    s4_warn("can't reach ", S4_MOUNT(m), ", hidden under ", u->ms.m[u->plan.because[i]].dir) ;
+    n++ ;
+  }
+}
+
+int s4_unmount_name_left (s4_unmount const *u, s4_left *left)
+{
+  s4_mounts ms = S4_MOUNTS_ZERO ;
+  s4_storage st ;
+  int ok ;
+  *left = (s4_left){ .late = 0 } ;
+  name_mounts(u, left) ;
+  name_pending(u, left) ;
+  ok = s4_storage_load_all(&st, &ms) ;
+  if (ok)
+  {
+    name_elsewhere(&st, u->types, left) ;
+    s4_storage_free(&st) ;
+    s4_mounts_free(&ms) ;
+  }
+  name_hidden(u) ;
+  return ok ;
+}
