@@ -169,6 +169,7 @@ ok "elsewhere: who writes is named" \
   console_has "$console" 'left: /proc/[0-9]*/root/a \(ext4 on /dev/vda\), writable in another .*, held by [0-9]* @load \(open file\)'
 ok "elsewhere: what has no writer is read-only" console_has "$console" 'made read-only /proc/[0-9]*/root/b \(ext4 on /dev/vdb\)'
 ok "elsewhere: a root, too" console_has "$console" 'made read-only /proc/[0-9]*/root/ \(ext4 on /dev/vdc\)'
+ok "elsewhere: by their own mounts" not console_has "$console" 'not by way of'
 ok "elsewhere: what was shared, too" console_has "$console" 'made read-only /proc/[0-9]*/root/d \(ext4 on /dev/vdd\)'
 ok "elsewhere: that is not all well" console_has "$console" '^\?=1'
 ok "elsewhere: it is frozen" console_has "$console" 'froze 1 of 1'
