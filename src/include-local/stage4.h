@@ -294,8 +294,8 @@ struct s4_task_s    /* in memory shared with the workers */
   int32_t state ;
   int32_t worker ;  /* the pid that has begun it */
   int32_t err ;     /* once finished: 0 or an errno; EOWNERDEAD if its worker died on it */
-  s4_ms began ;     /* 0 until it is being done */
-  s4_ms ended ;     /* finished or abandoned */
+  int32_t began ;   /* ms of the job's own time; 0 until it is being done */
+  int32_t ended ;   /* finished or abandoned */
 } ;
 
 typedef struct s4_flow_s s4_flow ;

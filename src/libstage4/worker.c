@@ -36,6 +36,7 @@ struct board
   s4_job const *job ;
   s4_task *tasks ;
   struct watch *watch ;
+  s4_ms start ;            /* one before its time begins: it is never 0 */
   genalloc workers ;       /* pid_t */
   genalloc pollfds ;       /* struct pollfd, one per worker: its pidfd */
   unsigned int doing, stalled, startable ;
@@ -58,6 +59,19 @@ static int turn (s4_task *t, int32_t from, int32_t to)
   return __atomic_compare_exchange_n(&t->state, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ;
 }
 
+ /* In 32 bits, which are read and written at once on every machine. */
+
+static int32_t time_of (struct board const *b)
+{
+  return (int32_t)(s4_now() - b->start) ;
+}
+
+static s4_ms began_at (struct board const *b, unsigned int i)
+{
+  int32_t began = __atomic_load_n(&b->tasks[i].began, __ATOMIC_ACQUIRE) ;
+  return began ? b->start + began : 0 ;
+}
+
 static int may_begin (struct board *b, unsigned int i)
 {
   return state_of(b->tasks + i) == S4_TASK_WAITS && (!b->job->ready || b->job->ready(i, b->tasks, b->job->data)) ;
@@ -71,9 +85,9 @@ static void work_through (struct board *b)
     s4_task *t = b->tasks + i ;
     if (!may_begin(b, i) || !turn(t, S4_TASK_WAITS, self)) continue ;
     t->worker = self ;
-    t->began = s4_now() ;
+    __atomic_store_n(&t->began, time_of(b), __ATOMIC_RELEASE) ;
     t->err = b->job->run(i, b->job->data) ;
-    t->ended = s4_now() ;
+    t->ended = time_of(b) ;
     turn(t, self, S4_TASK_ENDED) ;
   }
 }
@@ -119,7 +133,7 @@ static void workers_collect (struct board *b)
     for (unsigned int i = 0 ; i < b->job->n ; i++) if (state_of(b->tasks + i) == pid)
     {
       b->tasks[i].err = EOWNERDEAD ;
-      b->tasks[i].ended = s4_now() ;
+      b->tasks[i].ended = time_of(b) ;
       turn(b->tasks + i, pid, S4_TASK_ENDED) ;
     }
   }
@@ -129,7 +143,7 @@ static void abandon (struct board *b, unsigned int i)
 {
   pid_t owner = state_of(b->tasks + i) ;
   if (owner <= 0 || !turn(b->tasks + i, owner, S4_TASK_ABANDONED)) return ;
-  b->tasks[i].ended = s4_now() ;
+  b->tasks[i].ended = time_of(b) ;
   kill(owner, SIGKILL) ;   /* ends it if it sleeps killably, as on NFS and FUSE */
   for (size_t k = genalloc_len(pid_t, &b->workers) ; k-- ; )
     if (genalloc_s(pid_t, &b->workers)[k] == owner) worker_forget(b, k) ;
@@ -143,7 +157,7 @@ static s4_ms patience_with (s4_job const *job, unsigned int i)
 static void watch_task (struct board *b, unsigned int i, s4_ms now)
 {
   struct watch *w = b->watch + i ;
-  s4_ms began = b->tasks[i].began ;
+  s4_ms began = began_at(b, i) ;
   s4_ms timeout ;
   uint64_t progress ;
   b->doing++ ;
@@ -167,7 +181,8 @@ static void say_slow (struct board const *b, s4_ms now, s4_flow const *flow)
   s4_ms longest = 0 ;
   for (unsigned int i = 0 ; i < job->n ; i++)
   {
-    s4_ms waited = state_of(b->tasks + i) > 0 && b->tasks[i].began ? now - b->tasks[i].began : 0 ;
+    s4_ms began = state_of(b->tasks + i) > 0 ? began_at(b, i) : 0 ;
+    s4_ms waited = began ? now - began : 0 ;
     if (waited < S4_SLOW) continue ;
     if (longest < waited) longest = waited ;
     if (job->name && s4_names_next(&names) && !job->name(i, &names.text, job->data)) break ;
@@ -222,8 +237,8 @@ static int has_pidfds (struct board const *b)
 
 static int board_make (struct board *b, s4_job const *job)
 {
-  *b = (struct board){ .job = job, .watch = calloc(job->n + 1, sizeof(struct watch)), .workers = GENALLOC_ZERO,
-    .pollfds = GENALLOC_ZERO } ;
+  *b = (struct board){ .job = job, .start = s4_now() - 1, .watch = calloc(job->n + 1, sizeof(struct watch)),
+    .workers = GENALLOC_ZERO, .pollfds = GENALLOC_ZERO } ;
   b->tasks = mmap(0, (job->n + 1) * sizeof(s4_task), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) ;
   return b->watch && b->tasks != MAP_FAILED ;
 }

@@ -155,7 +155,7 @@ static void one_hangs (void)
   for (unsigned int i = 0 ; i < 10 ; i++) if (i != 3 && !is_done(t + i, 0)) good = 0 ;
   ok(good, "one hangs: the others are done") ;
   ok(t[3].state == S4_TASK_ABANDONED, "it is abandoned") ;
-  ok(t[3].ended - t[3].began >= 600, "not before its limit: %" PRId64 " ms", t[3].ended - t[3].began) ;
+  ok(t[3].ended - t[3].began >= 600, "not before its limit: %d ms", t[3].ended - t[3].began) ;
   good = 1 ;
   for (unsigned int i = 0 ; i < 10 ; i++) if (i != 3 && t[i].ended >= t[3].ended) good = 0 ;
   ok(good, "the others didn't wait for it") ;
@@ -186,7 +186,7 @@ static void moving (void)
   fresh() ;
   script->sleep[0] = 2500 ;
   t = work(1, 800, 0) ;
-  ok(is_done(t, 0), "progress keeps a slow task alive: %" PRId64 " ms", t->ended - t->began) ;
+  ok(is_done(t, 0), "progress keeps a slow task alive: %d ms", t->ended - t->began) ;
   {
     s4_job const job = { .n = 1, .timeout = 800, .run = &run, .data = script } ;
     fresh() ;
