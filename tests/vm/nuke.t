@@ -36,7 +36,7 @@ echo x >/mnt/dead/file
 dm suspend dead
 sh -c 'usleep 1 & exec sync' &
 stuck=$!
-zombie () { in_state Z "$(cat /proc/$stuck/task/$stuck/children)" ; }
+zombie () { read -r child rest </proc/$stuck/task/$stuck/children && in_state Z $child ; }
 check "somebody is stuck" await in_state D $stuck
 check "and has a dead child" await zombie
 echo "=== request"
