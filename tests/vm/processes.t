@@ -132,8 +132,9 @@ begun unruly phoenix -s
 nuke "phoenix in sessions" -t 1s
 END
 
+guest_says "supervisor: nobody is left" "bomb: nobody is left" "phoenix: nobody is left" "swapped: nobody is left"
 for what in supervisor bomb phoenix swapped ; do
-  guest_says "$what: nobody is left" "$what: exit code" "$what: who is spared lives" "$what: and has got no signal" \
+  guest_says "$what: exit code" "$what: who is spared lives" "$what: and has got no signal" \
     "$what: not even one that is blocked"
   ok "$what: in time" console_has "$console" "^=== $what: done \\(.*\\) ok"
 done
