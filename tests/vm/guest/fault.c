@@ -178,6 +178,15 @@ static int is_that_file (struct fault const *f, struct seccomp_notif const *r)
   return !!strstr(path, f->file) ;
 }
 
+ /* Not dprintf: that seeks, which this device doesn't. */
+
+static void note_first (struct fault const *f)
+{
+  char line[256] ;
+  int n = snprintf(line, sizeof line, "<2>fault: first of %s failed\n", f->calls) ;
+  (void)!write(kmsg, line, (size_t)n < sizeof line ? (size_t)n : sizeof line) ;
+}
+
 static int fails (struct fault *f, struct seccomp_notif const *r)
 {
   int listed = 0 ;
@@ -186,7 +195,7 @@ static int fails (struct fault *f, struct seccomp_notif const *r)
   if (!is_ours((pid_t)r->pid) || !is_that_file(f, r)) return 0 ;
   f->seen++ ;
   if (f->seen != f->first && !(f->later_too && f->seen > f->first)) return 0 ;
-  if (!f->failed++ && kmsg != -1) dprintf(kmsg, "<2>fault: first of %s failed\n", f->calls) ;
+  if (!f->failed++) note_first(f) ;
   return 1 ;
 }
 
