@@ -151,8 +151,8 @@ VM_TIME=60 guest "$work/disk.img" <<'END'
 mkdir /mnt/disk
 mount -t ext4 /dev/vda /mnt/disk
 cat >/chain <<'X'
-sleep 1000 >/mnt/disk/file &
-until pidof sleep ; do usleep 10000 ; done   # another shell
+load sleeper >/ready 3>/mnt/disk/file &
+read -r said </ready
 echo "=== request"
 exec stage4-begin -A reboot -t 30s foreground ' stage4-nuke' '' stage4-hook ' env' '' stage4-umountall -t 2s \
   stage4-hook ' mark' ' free' '' stage4-freeze stage4-hpr -t 2s
