@@ -234,11 +234,40 @@ for page in doc/*.html ; do
   while read -r target ; do wrong "$page: broken link $target" ; done <"$tmp/broken"
 done
 
-# --- doc/cases.html: each test is there, with these words ---
+# --- doc/cases.html: each test is there, with these words in the title of something that it checks ---
 
-# cases : "KIND/NAME WORDS", one a line
+# cases : "KIND/NAME WORDS", one a line; every <em> must belong to one
 cases () {
-  tr '\n' ' ' <doc/cases.html | sed 's,<tt>\([a-z]*/[a-z-]*\)</tt> <em>\([^<]*\)</em>,\n\1 \2\n,g' | sed -n 's/&amp;/\&/g ; /^\(vm\|ns\|cli\|unit\)\//p'
+  tr '\n' ' ' <doc/cases.html | sed 's,\(<tt>\([a-z]*/[a-z0-9-]*\)</tt> \)*<em>\([^<]*\)</em>,\
+case \2 \3\
+,g' | sed -n 's/&amp;/\&/g ; s/^case //p'
+}
+
+# titles FILE : of a test: a string behind ok and the like, or the strings behind guest_says and said; in C, those of
+# ok() or the first one of an entry in a table. One a line
+titles () {
+  awk -v c="${1%.c}" '
+    function strings(s, all) {
+      while (match(s, /"([^"\\]|\\.)*"/)) {
+        print substr(s, RSTART + 1, RLENGTH - 2)
+        s = substr(s, RSTART + RLENGTH)
+        if (!all) return
+      }
+    }
+    c != FILENAME {
+      if (/(^|[^a-z_])ok ?\(/) inside = 1
+      if (inside) strings($0, 1)
+      else if (/^ *([A-Z]+\(|\{) *(\.name = )?"/) strings($0, 0)
+      if (/;$/) inside = 0
+      next
+    }
+    { line = line $0 }
+    sub(/\\$/, "", line) { next }
+    {
+      if (line ~ /^[^"]*(guest_says|said) "/) strings(line, 1)
+      else if (match(line, /(^|[ ;])(ok|check|is|told|box|both) "/)) strings(substr(line, RSTART), 0)
+      line = ""
+    }' "$1"
 }
 
 cases >"$tmp/cases"
@@ -248,7 +277,21 @@ while read -r test words ; do
     unit/*) file=src/tests/${test#unit/}.c ;;
     *) file=tests/$test.t ;;
   esac
-  grep -qsF -- "$words" "$file" || wrong "doc/cases.html: $file has no \"$words\""
+  if test ! -e "$file" ; then wrong "doc/cases.html: there is no $file, of \"$words\""
+  else titles "$file" | grep -qF -- "$words" || wrong "doc/cases.html: $file checks nothing with \"$words\""
+  fi
 done <"$tmp/cases"
+
+# --- tests/mutants: what a mutant must fail is there, too ---
+
+for patch in tests/mutants/*.patch ; do
+  test=$(sed -n 's/^Test: //p' "$patch")
+  words=$(sed -n 's/^Fails: //p' "$patch")
+  case $test in
+    unit/*) file=src/tests/${test#unit/}.c ;;
+    *) file=tests/$test.t ;;
+  esac
+  titles "$file" | grep -qF -- "$words" || wrong "$patch: $file checks nothing with \"$words\""
+done
 
 exit "$rc"

@@ -13,8 +13,7 @@ dd if=/dev/zero of=/mnt/disk/swap bs=1M count=4 2>/dev/null
 mkswap /mnt/disk/swap >/dev/null
 swapon /mnt/disk/swap
 ln -s load /bin/@load
-@load writer /mnt/disk/busy &
-sleep 1
+begin @load writer /mnt/disk/busy
 exec stage4-begin -A reboot -t 30s stage4-nuke stage4-umountall -t 3s stage4-freeze stage4-hook ' env' '' stage4-hpr
 END
 

@@ -28,6 +28,7 @@ exec @fault $2 $3 $4 stage4-begin -A reboot -t 40s -R /run/stage4 stage4-nuke -t
   stage4-hook ' mark' ' $1' '' stage4-freeze -t 3s stage4-hpr -t 3s
 END
   } | VM_TIME=60 VM_APPEND=quiet guest "$work/disk.img"
+  test "$1" = memory || ok "$1: they fail" console_has "$console" "fault: first of $2 failed"
   ok "$1: the last step was reached" console_has "$console" "stage4-hpr: info: reboot after"
   ok "$1: within its budget" within_budget
   clean "$1"
@@ -68,10 +69,8 @@ ok "reboot: sysrq does it" console_has "$console" 'sysrq: Resetting'
 
 export VM_MEMORY=128M
 boot memory umount2 EPERM 1000000 <<'END'
-mkfifo /full
-@load full 8 >/full &
-read -r full </full
-check "there is no memory" test "$full" = full
+begin @load full 8
+check "there is no memory" test "$said" = ready
 END
 guest_says "there is no memory"
 ok "memory: nothing is lost" console_has "$console" 'left: 0 writable file systems,'

@@ -46,6 +46,24 @@ guest_says () {
   for what ; do ok "$what" grep -F "=== $what ok" "$console" ; done
 }
 
+# new_disks SIZE NAME... : $work/NAME.img, an ext4 with what is in the directory $content, if that is set
+new_disks () {
+  local size=$1 i
+  shift
+  for i ; do image_ext4 "$work/$i.img" "$size" ${content:+"$content"} ; done
+}
+
+# disks_clean TITLE NAME... : the same as clean(), of several disks
+disks_clean () {
+  local title=$1 i
+  shift
+  for i ; do
+    ok "$title: disk $i is clean" image_clean "$work/$i.img"
+    ok "$title: disk $i: fsck is silent" image_fsck "$work/$i.img"
+  done
+  ok "$title: no panic, no kernel bug" console_no_panic "$console"
+}
+
 # clean TITLE : $work/disk.img has nothing to replay or repair, and the kernel nothing to complain of
 clean () {
   ok "$1: the disk is clean" image_clean "$work/disk.img"
@@ -99,13 +117,35 @@ check () {
 not () {
   ! "$@"
 }
+# ms : since the boot
+ms () {
+  local up idle
+  read -r up idle </proc/uptime
+  echo "${up%.*}${up#*.}0"
+}
+# await COMMAND... : until it succeeds; who waits for half a minute waits in vain
+await () {
+  local last=$(($(ms) + 30000))
+  until "$@" >/dev/null 2>&1 ; do
+    test "$(ms)" -lt $last || { echo "=== waited in vain: $*" ; return 1 ; }
+    usleep 10000
+  done
+}
+# in_state LETTER PID : as in proc(5)
+in_state () {
+  grep -q "^State:.$1" "/proc/$2/status"
+}
+# begin COMMAND... : in the background, as $!, until it has said a line, which is $said
+mkfifo /ready
+begin () {
+  "$@" >/ready &
+  read -r said </ready
+}
 # fuse_daemon DIR : a FUSE file system there, which hangs after kill -STOP $daemon; it is spared
 fuse_daemon () {
-  mkfifo /fifo
   ln -s fusehang /bin/@fusehang
-  @fusehang "$1" >/fifo &
+  begin @fusehang "$1"
   daemon=$!
-  read -r ready </fifo
 }
 END
     cat

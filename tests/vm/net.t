@@ -6,42 +6,19 @@
 vm_test fuse dm_mod veth nfsd nfsv3 nfsv4 autofs4
 vm_test_stage4
 
-# new_disks NAME...
-new_disks () {
-  local i
-  for i ; do image_ext4 "$work/$i.img" 16M ; done
-}
-
 # took : whole seconds of the first umountall
 took () {
   sed -n 's/.* stage4-umountall: info: unmounted .* after \([0-9]*\)\.[0-9]* s$/\1/p' "$console" | head -n 1 | grep .
 }
 
-# disks_clean TITLE NAME...
-disks_clean () {
-  local title=$1 i
-  shift
-  for i ; do
-    ok "$title: disk $i is clean" image_clean "$work/$i.img"
-    ok "$title: disk $i: fsck is silent" image_fsck "$work/$i.img"
-  done
-  ok "$title: no panic, no kernel bug" console_no_panic "$console"
-}
-
 # The server is this kernel, its client a network namespace; `ip link set server down` is the end of it.
 # shellcheck disable=SC2016
 with_server='
-mkfifo /ready
 ln -s nfs /bin/@nfs
 ln -s load /bin/@load
 ln -s autofs /bin/@autofs
-# begin WORDS... : in the background, until it has said a line
-begin () {
-  "$@" >/ready &
-  read -r line </ready
-}
 mkdir -p /var/lib/nfs/v4recovery
-begin unshare -n sh -c "echo ; exec @load sleeper"
+begin unshare -n @load sleeper
 client=$!
 in_client () {
   nsenter -t $client -n "$@"
@@ -63,16 +40,14 @@ nfs_on () {
 stuck_in () {
   local regex=$1
   shift
-  for pid ; do
-    until grep -q "$regex" /proc/$pid/stack ; do usleep 10000 ; done
-  done
+  for pid ; do await grep "$regex" /proc/$pid/stack ; done
 }
 '
 boot () {
   { echo "$with_server" ; cat ; } | VM_TIME=120 VM_APPEND=quiet guest "$@"
 }
 
-new_disks disk below
+new_disks 16M disk below
 boot "$work"/{disk,below}.img <<'END'
 mkdir /mnt/disk
 mount -t ext4 /dev/vda /mnt/disk
@@ -95,7 +70,7 @@ for i in 3 4 ; do
 done
 ip link set server down
 kill -USR1 $writers
-usleep 100000
+stuck_in nfs $writers
 kill -9 $writers
 stuck_in nfs $writers
 echo "=== request"
@@ -126,7 +101,7 @@ ok "NFS: the machine reset itself" console_has "$console" 'reboot: Restarting sy
 ok "NFS: within its budget" test "$(since_request)" -lt 60000
 disks_clean NFS disk below
 
-new_disks disk auto frozen dead
+new_disks 16M disk auto frozen dead
 boot "$work"/{disk,auto,frozen,dead}.img <<'END'
 mkdir -p /mnt/disk /mnt/frozen /mnt/dead /mnt/fuse /mnt/killed /auto/direct /auto/indirect /auto/dead1 /auto/dead2
 mount -t ext4 /dev/vda /mnt/disk
@@ -151,8 +126,7 @@ mount -t tmpfs tmpfs /mnt/fuse/dir
 begin fusehang /mnt/killed
 mount -t tmpfs tmpfs /mnt/killed/dir
 for i in mnt/disk mnt/frozen mnt/dead auto/indirect/dir ; do echo data >/$i/data ; done
-load writer /mnt/frozen/busy &
-until test -e /mnt/frozen/busy ; do usleep 10000 ; done
+begin load writer /mnt/frozen/busy
 stage4-ramfs /run/stage4 /bin/mark
 sync
 fsfreeze --freeze /mnt/frozen

@@ -18,21 +18,16 @@ cat >/freeze <<'X'
 echo $$ >/sys/fs/cgroup/some/deep/cgroup.procs
 exec sleep 1000 >/mnt/disk/frozen
 X
-cat >/now <<'X'
-read -r up idle </proc/uptime
-echo "${up%.*}${up#*.}0"
-X
 sh /freeze &
-until grep -q . /sys/fs/cgroup/some/deep/cgroup.procs ; do usleep 10000 ; done
+await grep . /sys/fs/cgroup/some/deep/cgroup.procs
 echo 1 >/sys/fs/cgroup/some/deep/cgroup.freeze
-start=$(sh /now)
+start=$(ms)
 stage4-nuke -f
 check "a frozen process ends" test $? = 0
-check "in time" test $(($(sh /now) - start)) -lt 3000
+check "in time" test $(($(ms) - start)) -lt 3000
 # the init of a pid namespace doesn't see SIGTERM unless it catches it
-mkfifo /ready
 unshare -p -f sh -c 'sleep 1000 & exec unshare -p -f sh -c "echo >/ready ; exec sleep 1000"' >/mnt/disk/nested &
-read -r line </ready
+read -r said </ready
 stage4-nuke -f -t 1s
 check "nested pid namespaces end" test $? = 0
 check "nobody keeps the disk busy" umount /mnt/disk
@@ -40,12 +35,15 @@ mount -t ext4 /dev/vda /mnt/disk
 echo x >/mnt/dead/file
 dm suspend dead
 sh -c 'usleep 1 & exec sync' &
-sleep 1
+stuck=$!
+zombie () { in_state Z "$(tr -d ' ' </proc/$stuck/task/$stuck/children)" ; }   # there is one child
+check "somebody is stuck" await in_state D $stuck
+check "and has a dead child" await zombie
 echo "=== request"
 exec stage4-begin -A reboot -t 30s stage4-nuke -t 1s -k 1s stage4-hook ' env' '' stage4-umountall -t 1s stage4-hpr -t 1s
 END
 
-guest_says "a frozen process ends" "in time" "nested pid namespaces end" "nobody keeps the disk busy"
+guest_says "a frozen process ends" "in time" "nested pid namespaces end" "nobody keeps the disk busy" "somebody is stuck" "and has a dead child"
 ok "the frozen cgroup is named" console_has "$console" '^stage4-nuke: info: thawed /sys/fs/cgroup/some/deep'
 ok "who is stuck is named, and where" \
   console_has "$console" "stage4-nuke: info: can't be killed: [0-9]* sync \\(uninterruptible in [a-z_0-9]* < [a-z_0-9]* < "

@@ -38,8 +38,7 @@ mount -t ext4 -o loop /mnt/store/file /mnt/lower
 mkdir /mnt/disk/upper /mnt/disk/work
 mount -t overlay -o lowerdir=/mnt/lower,upperdir=/mnt/disk/upper,workdir=/mnt/disk/work over /mnt/ov
 ln -s load /bin/@load
-@load writer /mnt/ov/busy &
-sleep 1
+begin @load writer /mnt/ov/busy
 stage4-umountall -n
 stage4-umountall -n -k /mnt/ov
 stage4-freeze -n

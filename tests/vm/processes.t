@@ -33,7 +33,6 @@ begun () {
   read -r ready <&3
 }
 extinct () { timeout -s KILL 5 cat <&3 >/dev/null ; }
-ms () { read -r up idle </proc/uptime ; echo "${up%.*}${up#*.}0" ; }
 within () { test $(($(ms) - start)) -lt "$1" ; }
 # nuke WHAT OPTION... : WHAT is over; the one who is spared has heard nothing
 nuke () {
@@ -59,7 +58,8 @@ nuke supervisor -t 1s
 untouched
 
 begun sh -c 'echo $$ >/sys/fs/cgroup/bomb/cgroup.procs ; exec setsid unruly bomb'
-until test "$(cat /sys/fs/cgroup/bomb/pids.current)" -ge 60 ; do usleep 10000 ; done
+crowded () { test "$(cat /sys/fs/cgroup/bomb/pids.current)" -ge 60 ; }
+await crowded
 nuke bomb -t 1s
 untouched
 
@@ -70,7 +70,7 @@ untouched
 # a helper that the kernel has started: a child of kthreadd, as its threads are
 echo '|/bin/unruly hold /mnt/disk/core %p' >/proc/sys/kernel/core_pattern
 sh -c 'kill -SEGV $$' &   # its end waits until the helper has read all of it
-until test -e /mnt/disk/core ; do usleep 10000 ; done
+await test -e /mnt/disk/core
 for helper in $(pidof unruly) ; do cat /proc/$helper/status ; done >/helpers
 check "helper: it is a child of kthreadd" grep -q '^PPid:.2$' /helpers
 stage4-nuke -f
@@ -84,17 +84,20 @@ swapon /dev/mapper/dead
 begun sh -c 'echo $$ >/sys/fs/cgroup/swapped/cgroup.procs ; exec unruly swapped'
 victim=$!
 # a page that has just been written may still be there: then once more; who reads it can't be killed
+is_stuck () { in_state D $reader && grep -q swap /proc/$reader/stack ; }
+has_ended () { test ! -e /proc/$reader || in_state Z $reader ; }
+stuck_or_ended () { is_stuck || has_ended ; }
 for i in 1 2 3 4 5 6 7 8 9 10 ; do
-  sleep 1
+  await grep '^VmSwap:.*[1-9]' /proc/$victim/status
   echo 1M >/sys/fs/cgroup/swapped/memory.reclaim 2>/dev/null
   dm suspend dead
   cat /proc/$victim/cmdline >/dev/null &
   reader=$!
-  sleep 1
-  if grep -q '^State:.D' /proc/$reader/status ; then break ; fi
+  await stuck_or_ended
+  if is_stuck ; then break ; fi
   dm resume dead
 done
-check "swapped: its command line can't be read" grep -q '^State:.D' /proc/$reader/status
+check "swapped: its command line can't be read" is_stuck
 nuke swapped -t 1s -o $reader
 untouched
 dm resume dead
@@ -105,10 +108,11 @@ read -r load load load load last </proc/loadavg
 @unruly churn /churned >/dev/null &
 churner=$!
 echo 1000 >/proc/sys/kernel/pid_max
+hundred () { test "$(pidof sleep | wc -w)" = 100 ; }
 for files in 1024 64 ; do
   i=0
   while test $i -lt 100 ; do sleep 1000 & i=$((i + 1)) ; done
-  until test "$(pidof sleep | wc -w)" = 100 ; do usleep 10000 ; done
+  await hundred
   (
     ulimit -n $files
     exec stage4-nuke -f -t 1s
@@ -128,8 +132,9 @@ begun unruly phoenix -s
 nuke "phoenix in sessions" -t 1s
 END
 
+guest_says "supervisor: nobody is left" "bomb: nobody is left" "phoenix: nobody is left" "swapped: nobody is left"
 for what in supervisor bomb phoenix swapped ; do
-  guest_says "$what: nobody is left" "$what: exit code" "$what: who is spared lives" "$what: and has got no signal" \
+  guest_says "$what: exit code" "$what: who is spared lives" "$what: and has got no signal" \
     "$what: not even one that is blocked"
   ok "$what: in time" console_has "$console" "^=== $what: done \\(.*\\) ok"
 done
@@ -146,8 +151,8 @@ VM_TIME=60 guest "$work/disk.img" <<'END'
 mkdir /mnt/disk
 mount -t ext4 /dev/vda /mnt/disk
 cat >/chain <<'X'
-sleep 1000 >/mnt/disk/file &
-until pidof sleep ; do usleep 10000 ; done
+load sleeper >/ready 3>/mnt/disk/file &
+read -r said </ready
 echo "=== request"
 exec stage4-begin -A reboot -t 30s foreground ' stage4-nuke' '' stage4-hook ' env' '' stage4-umountall -t 2s \
   stage4-hook ' mark' ' free' '' stage4-freeze stage4-hpr -t 2s

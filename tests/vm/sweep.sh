@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Each program by itself, with one kind of system call that fails: the first one, the second one ..., or all of them.
 # Whatever fails: the next program is executed, once; ? is 0 only if the job is done; if not, something was said.
-# To be sourced by tests/vm/sweep*.t.
+# To be sourced by tests/vm/sweep-*.t.
 . "$(dirname "$0")/lib.sh"
 
 vm_test virtio_blk

@@ -14,38 +14,17 @@ image_ext4 "$dirs/2/file" 16M "$dirs/3"
 image_ext4 "$dirs/1/file" 32M "$dirs/2"
 mkdir "$dirs/1/dir"
 
-# new_disks NAME... : with what a test needs in them
-new_disks () {
-  local i
-  for i ; do image_ext4 "$work/$i.img" 64M "$dirs/1" ; done
-}
-
-# said TITLE... : what goes() has checked in the guest
-said () {
-  local title
-  for title ; do guest_says "$title: all goes" "$title: nothing is said to be left" "$title: the disk is free" ; done
-}
-
-# disks_clean TITLE NAME...
-disks_clean () {
-  local title=$1 i
-  shift
-  for i ; do
-    ok "$title: disk $i is clean" image_clean "$work/$i.img"
-    ok "$title: disk $i: fsck is silent" image_fsck "$work/$i.img"
-  done
-  ok "$title: no panic, no kernel bug" console_no_panic "$console"
-}
-
-new_disks a b
+content=$dirs/1   # what tests need in their disks
+new_disks 64M a b
 VM_TIME=90 VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
 mkdir /a /b /1 /2 /3 /4
-# goes TITLE : without a word of what would be left, and the disk is free
-goes () {
-  check "$1: all goes" test $? = 0
-  check "$1: nothing is said to be left" not grep 'left:\|warning' /said
-  check "$1: the disk is free" mark -d /dev/vda "$1"
+# all_goes [COMMAND...] : stage4-umountall, started by that, says nothing of what would be left; the disk is free
+all_goes () {
+  "$@" stage4-umountall -f -v 2 2>/said true
+  code=$?
   cat /said
+  test $code = 0 || { echo "exit code $code" ; return 1 ; }
+  not grep 'left:\|warning' /said && mark -d /dev/vda free
 }
 # lingers KIND : at least now and then umount(2) comes too early
 lingers () {
@@ -60,13 +39,15 @@ lingers () {
 }
 check "a registered file lingers" lingers uring
 check "a socket lingers" lingers inflight
-for i in 1 2 3 4 5 ; do
-  for kind in inflight uring ; do
-    mount -t ext4 /dev/vda /a
-    linger $kind /a/$kind stage4-umountall -f -v 2 2>/said true
-    goes "$kind $i"
+# waited_out KIND : each time
+waited_out () {
+  for try in 1 2 3 4 5 ; do
+    mount -t ext4 /dev/vda /a || return
+    all_goes linger "$1" "/a/$1" || return
   done
-done
+}
+check "a registered file is waited for" waited_out uring
+check "a socket is waited for" waited_out inflight
 
 mount -t ext4 /dev/vda /a
 mount -t ext4 -o loop /a/file /1
@@ -75,16 +56,13 @@ mount -t ext4 -o loop /2/file /3
 mount -t ext4 -o loop,ro /2/second /4
 echo data >/3/data
 check "loop: there are four" test "$(losetup -a | wc -l)" = 4
-stage4-umountall -f -v 2 2>/said true
-goes loop
+check "loop: all goes" all_goes
 check "loop: no device is in use" test -z "$(losetup -a)"
 
 mount -t ext4 /dev/vda /a
 echo data >/a/data
-mkfifo /ready
-unshare -m sh -c 'echo >/ready ; exec sleep 1000' &
+begin unshare -m sh -c 'echo ; exec sleep 1000'
 pid=$!
-read -r line </ready
 mkdir /run/ns
 mount -t tmpfs private /run/ns
 touch /run/ns/mnt
@@ -95,32 +73,25 @@ umount /a
 check "pinned: another namespace has the disk" not mark -d /dev/vda no
 nsenter --mount=/run/ns/mnt cat /proc/self/mountinfo | grep vda
 mount -t ext4 /dev/vda /a
-stage4-umountall -f -v 2 2>/said true
-goes pinned
-
+check "pinned: all goes" all_goes
 END
-guest_says "a registered file lingers" "a socket lingers"
-for i in 1 2 3 4 5 ; do said "inflight $i" "uring $i" ; done
-guest_says "loop: there are four"
-said loop
-guest_says "loop: no device is in use" "pinned: another namespace has the disk"
-said pinned
+guest_says "a registered file lingers" "a socket lingers" "a registered file is waited for" "a socket is waited for" \
+  "loop: there are four" "loop: all goes" "loop: no device is in use" \
+  "pinned: another namespace has the disk" "pinned: all goes"
 disks_clean free a
 
 # Deleted files of @load: one that is only read, one that is written.
-new_disks a b
+new_disks 64M a b
 VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
 mkdir /a /b
 ln -s load /bin/@load
 mount -t ext4 /dev/vda /a
 mount -t ext4 /dev/vdb /b
 echo data >/a/deleted
-exec 3</a/deleted
-@load sleeper <&3 &
-exec 3<&-
+reads () { exec @load sleeper <"$1" ; }
+begin reads /a/deleted
 rm /a/deleted
-@load writer /b/deleted &
-until test -e /b/deleted && test "$(pidof @load | wc -w)" = 2 ; do usleep 10000 ; done
+begin @load writer /b/deleted
 rm /b/deleted
 echo "=== request"
 exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s stage4-hook ' env' '' stage4-freeze -t 2s stage4-hpr -t 1s
@@ -139,7 +110,7 @@ disks_clean deleted a b
 
 # Spared, each in a mount namespace of its own: one who writes, one who does nothing, one whose root is on the disk; one
 # whose copy of a shared mount is busy.
-new_disks a b c d
+new_disks 64M a b c d
 VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
 mkdir /a /b /c /d
 ln -s load /bin/@load
@@ -148,13 +119,12 @@ mount -t ext4 /dev/vdb /b
 mount -t ext4 /dev/vdc /c
 mkdir /c/bin
 cp /bin/load /c/bin/@load
-unshare -m sh -c 'umount /b /c ; exec @load writer /a/busy' &
-unshare -m sh -c 'umount /a /c ; exec @load sleeper' &
-unshare -m sh -c 'umount /a /b ; cd /c ; exec chroot . @load sleeper' &
+begin unshare -m sh -c 'umount /b /c ; exec @load writer /a/busy'
+begin unshare -m sh -c 'umount /a /c ; exec @load sleeper'
+begin unshare -m sh -c 'umount /a /b ; cd /c ; exec chroot . @load sleeper'
 mount --make-rshared /
 mount -t ext4 /dev/vdd /d
-unshare -m --propagation shared sh -c 'cd /d ; exec @load sleeper' &
-until test "$(pidof @load | wc -w)" = 4 && test -e /a/busy ; do usleep 10000 ; done
+begin unshare -m --propagation shared sh -c 'cd /d ; exec @load sleeper'
 for i in a b c d ; do echo data >/$i/data ; done
 unshare -m sh -c 'umount /b ; stage4-umountall -n -T noxfs ; stage4-umountall -n -T xfs' >/plan
 check "elsewhere: the plan has it" grep -q '^make read-only /proc/[0-9]*/root/b (ext4 on /dev/vdb): only another mount namespace has it' /plan
@@ -178,7 +148,7 @@ ok "elsewhere: the machine reset itself" console_has "$console" 'reboot: Restart
 disks_clean elsewhere a b c d
 
 # Several mounts of a disk, all with somebody in them; of another, with one that is to be kept; a chroot with /sys.
-new_disks a b
+new_disks 64M a b
 VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
 mkdir /a /b /1 /2 /keep /chroot
 : >/3
@@ -191,9 +161,10 @@ mount --bind /a/file /3
 mount --bind /b/dir /keep
 mkdir /chroot/sys
 mount -t sysfs sys /chroot/sys
-for dir in /a /1 /2 /b /chroot/sys ; do ( cd $dir ; exec @load sleeper ) & done
-( exec @load sleeper </3 ) &
-until test "$(pidof @load | wc -w)" = 6 ; do usleep 10000 ; done
+sits_in () { cd "$1" && exec @load sleeper ; }
+reads () { exec @load sleeper <"$1" ; }
+for dir in /a /1 /2 /b /chroot/sys ; do begin sits_in $dir ; done
+begin reads /3
 echo data >/a/data
 echo data >/b/data
 echo "=== request"
@@ -210,7 +181,7 @@ ok "binds: the machine reset itself" console_has "$console" 'reboot: Restarting 
 disks_clean binds a b
 
 # The root lies over the initramfs; on it there are disks on one path, one below another that was there before.
-new_disks a b c d
+new_disks 64M a b c d
 VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
 mkdir /new
 mount -t ext4 /dev/vda /new
@@ -237,7 +208,7 @@ ok "stacked: the machine reset itself" console_has "$console" 'reboot: Restartin
 disks_clean stacked a b c d
 
 # Frozen: with a writer that is stuck in it; with nobody in it; one with a file system in a file on it.
-new_disks a b c d
+new_disks 64M a b c d
 VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
 mkdir /a /b /c /d /1
 ln -s load /bin/@load
@@ -247,8 +218,7 @@ mount -t ext4 /dev/vdc /c
 mount -t ext4 /dev/vdd /d
 mount -t ext4 -o loop /c/file /1
 for i in a b c d 1 ; do echo data >/$i/data ; done
-@load writer /a/busy &
-until test -e /a/busy ; do usleep 10000 ; done
+begin @load writer /a/busy
 sync
 for i in a b c ; do fsfreeze --freeze /$i ; done
 echo more >/1/data

@@ -5,7 +5,8 @@
     WHEN   3: the third one of all; 3+: that and all later ones
   Only in programs of stage4 and their workers, not in others that they execute. It says how many have failed, on
   stdout. Exits as PROG does; 125: that didn't end by itself within half a minute, and was killed.
-  @fault ... : the same, but this very process becomes PROG, and a child of it, that is spared, lets calls fail.
+  @fault ... : the same, but this very process becomes PROG, and a child of it, that is spared, lets calls fail. It
+  prints nothing; the kernel log gets a line, "fault: first of CALLS failed", as soon as one has.
 */
 
 #define _GNU_SOURCE
@@ -61,6 +62,7 @@ static struct { char const *name ; int e ; } const errors[] =
 
 struct fault
 {
+  char const *calls ;        /* as they were given */
   int nr[CALLS_MAX] ;
   unsigned int n ;
   char const *file ;         /* part of a file's name, or 0 */
@@ -72,6 +74,7 @@ struct fault
 } ;
 
 static int proc ;   /* a chain may take it elsewhere */
+static int kmsg = -1 ;   /* the kernel log, of who has no stdout */
 
 static void die (char const *what)
 {
@@ -96,6 +99,8 @@ static void add_call (struct fault *f, char *name)
 static void scan (struct fault *f, char **argv)
 {
   char *end ;
+  f->calls = strdup(argv[0]) ;
+  if (!f->calls) die("strdup") ;
   for (char *s = strtok(argv[0], ",") ; s ; s = strtok(0, ",")) add_call(f, s) ;
   f->value = strtoll(argv[1], &end, 10) ;
   for (unsigned int i = 0 ; *end && i < sizeof errors / sizeof *errors ; i++)
@@ -173,6 +178,15 @@ static int is_that_file (struct fault const *f, struct seccomp_notif const *r)
   return !!strstr(path, f->file) ;
 }
 
+ /* Not dprintf: that seeks, which this device doesn't. */
+
+static void note_first (struct fault const *f)
+{
+  char line[256] ;
+  int n = snprintf(line, sizeof line, "<2>fault: first of %s failed\n", f->calls) ;
+  (void)!write(kmsg, line, (size_t)n < sizeof line ? (size_t)n : sizeof line) ;
+}
+
 static int fails (struct fault *f, struct seccomp_notif const *r)
 {
   int listed = 0 ;
@@ -181,7 +195,7 @@ static int fails (struct fault *f, struct seccomp_notif const *r)
   if (!is_ours((pid_t)r->pid) || !is_that_file(f, r)) return 0 ;
   f->seen++ ;
   if (f->seen != f->first && !(f->later_too && f->seen > f->first)) return 0 ;
-  f->failed++ ;
+  if (!f->failed++) note_first(f) ;
   return 1 ;
 }
 
@@ -244,6 +258,7 @@ static void become (struct fault const *f, char **argv, int volatile *number)
 static void be_child (struct fault *f, pid_t parent, int volatile *number)
 {
   int null = open("/dev/null", O_RDWR) ;
+  kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC) ;
   for (int fd = 0 ; fd < 3 ; fd++) dup2(null, fd) ;
   for (int sig = 1 ; sig < NSIG ; sig++) signal(sig, SIG_IGN) ;
   setsid() ;
@@ -273,10 +288,12 @@ int main (int argc, char **argv)
   if (argv[0][0] == '@')
   {
     pid = fork() ;
+    if (pid == -1) die("fork") ;
     if (!pid) be_child(&f, parent, number) ;
     become(&f, argv + 4, number) ;
   }
   pid = fork() ;
+  if (pid == -1) die("fork") ;
   if (!pid) become(&f, argv + 4, number) ;
   in_time = supervise(&f, pid, number, now() + LIMIT) ;
   if (!in_time) kill_all(pid) ;

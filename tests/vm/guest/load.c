@@ -1,4 +1,7 @@
-/* The load of the demo: one small process, of the kind that argv[1] says. */
+/*
+  The load of the demo: one small process, of the kind that argv[1] says. Says "ready" on stdout when it has got to
+  where it stays.
+*/
 
 #include <fcntl.h>
 #include <signal.h>
@@ -7,6 +10,19 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+static void ready (void)
+{
+  signal(SIGPIPE, SIG_IGN) ;   /* who doesn't care may have gone */
+  (void)!write(1, "ready\n", 6) ;
+  signal(SIGPIPE, SIG_DFL) ;
+}
+
+static void wait_for_ever (void)
+{
+  ready() ;
+  for (;;) pause() ;
+}
 
 static void create (char const *file)
 {
@@ -26,24 +42,28 @@ static int cleaner (char const *file)
   sigemptyset(&term) ;
   sigaddset(&term, SIGTERM) ;
   sigprocmask(SIG_BLOCK, &term, 0) ;
+  ready() ;
   sigwait(&term, &sig) ;
   usleep(200000) ;
   create(file) ;
   return 0 ;
 }
 
-/* Never stops writing; keeps the file short. */
+/* Never stops writing; keeps the file short. Is ready when it has written to it. */
 static int writer (char const *file)
 {
   char buf[4096] ;
   int fd = open(file, O_WRONLY | O_CREAT, 0644) ;
   memset(buf, 'w', sizeof buf) ;
   for (unsigned int i = 0 ;; i++)
+  {
     if (pwrite(fd, buf, sizeof buf, i % 256 * sizeof buf) != sizeof buf)
     {
       perror(file) ;
       return 111 ;
     }
+    if (!i) ready() ;
+  }
 }
 
 /* Has megabytes of its memory in the swap. */
@@ -58,7 +78,8 @@ static int swapped (char const *megabytes)
   }
   memset(p, 's', len) ;
   madvise(p, len, MADV_PAGEOUT) ;
-  for (;;) pause() ;
+  wait_for_ever() ;
+  return 0 ;
 }
 
 /* Not what is said to be available: the kernel counts the initramfs as cache. */
@@ -72,7 +93,7 @@ static unsigned long unused (void)
   return s ? strtoul(s + 8, 0, 10) / 1024 : 0 ;
 }
 
-/* Takes all memory but so many megabytes, says so, and can't be ended by the kernel. */
+/* Takes all memory but so many megabytes, and can't be ended by the kernel. */
 static int full (char const *megabytes)
 {
   unsigned long left = strtoul(megabytes, 0, 10) ;
@@ -86,20 +107,16 @@ static int full (char const *megabytes)
     if (p == MAP_FAILED) return 111 ;
     memset(p, 'f', len) ;
   }
-  if (write(1, "full\n", 5) != 5) return 111 ;
-  for (;;) pause() ;
+  wait_for_ever() ;
+  return 0 ;
 }
 
 int main (int argc, char const *const *argv)
 {
   char const *kind = argc > 1 ? argv[1] : "" ;
   char const *arg = argc > 2 ? argv[2] : 0 ;
-  if (!strcmp(kind, "sleeper")) for (;;) pause() ;
-  if (!strcmp(kind, "stubborn"))
-  {
-    signal(SIGTERM, SIG_IGN) ;
-    for (;;) pause() ;
-  }
+  if (!strcmp(kind, "stubborn")) signal(SIGTERM, SIG_IGN) ;
+  if (!strcmp(kind, "sleeper") || !strcmp(kind, "stubborn")) wait_for_ever() ;
   if (arg && !strcmp(kind, "cleaner")) return cleaner(arg) ;
   if (arg && !strcmp(kind, "writer")) return writer(arg) ;
   if (arg && !strcmp(kind, "swapped")) return swapped(arg) ;
