@@ -385,7 +385,7 @@ extern int s4_processes (int (*f) (pid_t, void *), void *data) ;
 extern int s4_in_container (void) ;
 
 
- /* victims.c, spare.c, thaw.c: processes that are to end */
+ /* victims.c: processes that are to end */
 
 enum s4_spared_e { S4_NOT_SPARED, S4_SPARED_STORAGE, S4_SPARED_CGROUP } ;
 
@@ -394,7 +394,7 @@ struct s4_victim_s
 {
   s4_process p ;
   int pidfd ;               /* -1: none, polled */
-  enum s4_spared_e spared ; /* after s4_victims_look() */
+  enum s4_spared_e spared ; /* after s4_victims_find_spared() */
 } ;
 
 typedef struct s4_victims_s s4_victims ;
@@ -408,15 +408,26 @@ struct s4_victims_s
 } ;
 #define S4_VICTIMS_ZERO { .list = GENALLOC_ZERO, .untouchable = GENALLOC_ZERO }
 
+ /* all of them, as many as s4_victims_count(); good until victims are found, dropped or forgotten */
 extern s4_victim *s4_victims_list (s4_victims const *) ;
+ /* how many there are, whether they still live or not */
 extern size_t s4_victims_count (s4_victims const *) ;
 
 typedef int s4_victim_func (s4_process const *, void *data) ;
  /* adds those that are wanted; never this process, pid 1, kernel threads, the dead. 0: could not look */
 extern int s4_victims_find (s4_victims *, s4_victim_func *wanted, void *data) ;
-extern void s4_victims_forget (s4_victims *) ;         /* all of them, with their pidfds */
-extern void s4_victims_look (s4_victims *) ;           /* sets spared: by what one is */
+ /* spare.c: sets spared of each, by what it is: marked storage daemons, members of marked cgroups */
+extern void s4_victims_find_spared (s4_victims *) ;
 extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sweep */
+extern void s4_victims_forget (s4_victims *) ;         /* all of them, with their pidfds */
+extern int s4_victim_is_gone (s4_victim const *) ;     /* dead, or its pid is another's by now */
+ /* somebody else was found in that process group, or this process and pid 1 are; pure */
+extern int s4_victims_untouchable (s4_victims const *, pid_t group) ;
+
+ /* kill.c: signals */
+
+ /* with SIGHUP and SIGCONT, but for SIGKILL; before anybody else runs, if nobody is realtime */
+extern void s4_victims_signal (s4_victims const *, int sig) ;
  /*
    SIGKILL to all at once, so that nobody escapes by having a child: everybody, if nobody is spared, else the process
    groups that only victims have. After s4_victims_drop_spared(). 1: somebody got it
@@ -424,15 +435,15 @@ extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sw
 extern int s4_victims_sweep (s4_victims const *) ;
  /* this process's nice value; returns the one before. -20 gets it most of its CPU while it looks who is there */
 extern int s4_nice (int value) ;
- /* with SIGHUP and SIGCONT, but for SIGKILL; before anybody else runs, if nobody is realtime */
-extern void s4_victims_signal (s4_victims const *, int sig) ;
+
+ /* await.c: waiting for their end */
+
  /* reports who is alive; how many */
 extern unsigned int s4_victims_name (s4_victims const *, char const *what) ;
-
  /* Until all are gone: 1, or 0 at that time. Names them from *next_report on, once a second. */
 extern int s4_victims_wait (s4_victims const *, s4_ms until, s4_ms *next_report) ;
 
- /* all frozen cgroups, of both versions, below /sys/fs/cgroup; reported */
+ /* thaw.c: all frozen cgroups, of both versions, below /sys/fs/cgroup; reported */
 extern void s4_thaw_cgroups (void) ;
 
 

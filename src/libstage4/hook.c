@@ -76,7 +76,7 @@ static int belongs (s4_process const *p, void *data)
 static void leave_out_spared (struct family *f)
 {
   s4_victim *v = s4_victims_list(&f->members) ;
-  s4_victims_look(&f->members) ;
+  s4_victims_find_spared(&f->members) ;
   for (size_t n = s4_victims_count(&f->members) ; n-- ; )
     if (v[n].p.pid == f->leader) v[n].spared = S4_NOT_SPARED ;
   s4_victims_drop_spared(&f->members) ;

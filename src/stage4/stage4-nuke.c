@@ -79,7 +79,7 @@ static int find_victims (struct options *o, s4_victims *victims, s4_ms until, in
     s4_victims_forget(victims) ;
     if (!s4_victims_find(victims, &is_wanted, o)) return 0 ;
     *sure = last_pid() == before && !victims->unseen ;
-    s4_victims_look(victims) ;
+    s4_victims_find_spared(victims) ;
     if (*sure || !are_all_spared(victims) || s4_now() >= (until < doubted ? until : doubted)) return 1 ;
   }
 }
