@@ -419,6 +419,11 @@ extern int s4_victims_find (s4_victims *, s4_victim_func *wanted, void *data) ;
  /* spare.c: sets spared of each, by what it is: marked storage daemons, members of marked cgroups */
 extern void s4_victims_find_spared (s4_victims *) ;
 extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sweep */
+ /*
+   scan.c: finds all that are wanted anew, and who of them is spared; if there is nobody else, again for a second, until
+   then at most. sure: nobody was born meanwhile, or escaped it. 0 with errno: could not look
+ */
+extern int s4_victims_scan (s4_victims *, s4_victim_func *wanted, void *data, s4_ms until, int *sure) ;
 extern void s4_victims_forget (s4_victims *) ;         /* all of them, with their pidfds */
 extern int s4_victim_is_gone (s4_victim const *) ;     /* dead, or its pid is another's by now */
  /* somebody else was found in that process group, or this process and pid 1 are; pure */
@@ -442,6 +447,14 @@ extern int s4_nice (int value) ;
 extern unsigned int s4_victims_name (s4_victims const *, char const *what) ;
  /* Until all are gone: 1, or 0 at that time. Names them from *next_report on, once a second. */
 extern int s4_victims_wait (s4_victims const *, s4_ms until, s4_ms *next_report) ;
+
+ /* omit.c: who is spared because of his pid; pids: of pid_t */
+
+extern int s4_omits (genalloc const *pids, pid_t) ;    /* that pid is one of them; pure */
+ /* adds this process's, up to pid 1; only_needed: up to the one that walks the chain. 0 with errno: not all */
+extern int s4_omit_ancestors (genalloc *pids, int only_needed) ;
+ /* adds those that the files of a directory begin with; a failure is reported, a directory that isn't there is none */
+extern int s4_omit_pidfiles (genalloc *pids, char const *dir) ;   /* 0: no memory */
 
  /* thaw.c: all frozen cgroups, of both versions, below /sys/fs/cgroup; reported */
 extern void s4_thaw_cgroups (void) ;

@@ -8,24 +8,18 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/sig.h>
-#include <skalibs/stralloc.h>
 #include <skalibs/types.h>
 
 #include "stage4.h"
 
 #define USAGE "stage4-nuke [ -v verbosity ] [ -f ] [ -n ] [ -t termgrace ] [ -k killgrace ] [ -s sig ] [ -a ] [ -o pid ]... [ -O dir ]... prog..."
-#define LIST_TIMEOUT 1000
 #define PATIENCE 250    /* before somebody may be frozen */
-#define DOUBT 1000      /* how long to look for who comes and goes */
 #define RESPAWNS 5      /* rounds that found nothing but processes that were started since */
 
 struct options
@@ -33,55 +27,14 @@ struct options
   s4_ms termgrace, killgrace ;
   int sig ;
   int ancestors_too ;
-  genalloc omit ;       /* pid_t: -o, -O, our ancestors */
+  genalloc omit ;       /* pid_t: -o, our ancestors, -O */
   genalloc omit_dirs ;  /* char const *: -O */
 } ;
 
 static int is_wanted (s4_process const *p, void *data)
 {
   struct options const *o = data ;
-  pid_t const *omit = genalloc_s(pid_t, &o->omit) ;
-  for (size_t n = genalloc_len(pid_t, &o->omit) ; n-- ; ) if (omit[n] == p->pid) return 0 ;
-  return 1 ;
-}
-
- /* The pid that was given last, the last field of /proc/loadavg (proc(5)); 0: unknown. */
-
-static unsigned int last_pid (void)
-{
-  stralloc text = STRALLOC_ZERO ;
-  char const *field = s4_proc_read("loadavg", &text) ? strrchr(text.s, ' ') : 0 ;
-  unsigned int pid = 0 ;
-  if (field) uint_scan(field + 1, &pid) ;
-  stralloc_free(&text) ;
-  return pid ;
-}
-
-static int are_all_spared (s4_victims const *victims)
-{
-  s4_victim const *v = s4_victims_list(victims) ;
-  size_t n = s4_victims_count(victims) ;
-  while (n--) if (!v[n].spared) return 0 ;
-  return 1 ;
-}
-
- /*
-   A scan that finds nobody is believed only if nobody was born during it: one who forks and ends all the time
-   is never where it looks. sure: it is believed.
- */
-
-static int find_victims (struct options *o, s4_victims *victims, s4_ms until, int *sure)
-{
-  s4_ms const doubted = s4_now() + DOUBT ;
-  for (;;)
-  {
-    unsigned int const before = last_pid() ;
-    s4_victims_forget(victims) ;
-    if (!s4_victims_find(victims, &is_wanted, o)) return 0 ;
-    *sure = last_pid() == before && !victims->unseen ;
-    s4_victims_find_spared(victims) ;
-    if (*sure || !are_all_spared(victims) || s4_now() >= (until < doubted ? until : doubted)) return 1 ;
-  }
+  return !s4_omits(&o->omit, p->pid) ;
 }
 
  /* Pid 1, or somebody who is spared, starts again what we end. */
@@ -115,7 +68,7 @@ static enum outcome_e sweep_unseen (s4_victims const *victims, struct end *e)
 static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, struct end *e)
 {
   int sure ;
-  if (!find_victims(o, victims, e->until, &sure))
+  if (!s4_victims_scan(victims, &is_wanted, o, e->until, &sure))
   {
     s4_warnsys("unable to see who is there") ;
     return SURVIVORS ;
@@ -181,7 +134,7 @@ static int show_plan (struct options *o)
   pid_t const *omit = genalloc_s(pid_t, &o->omit) ;
   s4_victim const *v ;
   int sure ;
-  if (!find_victims(o, &victims, 0, &sure))
+  if (!s4_victims_scan(&victims, &is_wanted, o, 0, &sure))
   {
     s4_fatalsys("unable to see who is there") ;
     return S4_NOTSTARTED ;
@@ -196,67 +149,11 @@ static int show_plan (struct options *o)
   return S4_DONE ;
 }
 
- /* --- who is spared because of his pid --- */
-
- /* Those up to the one that walks the chain are needed in any case: it would end with this step. */
-
-static int omit_ancestors (struct options *o)
+static int omit_all (struct options *o)
 {
-  s4_process p = { .ppid = getppid() } ;
-  size_t needed = genalloc_len(pid_t, &o->omit) ;
-  while (p.ppid > 1)
-  {
-    pid_t const pid = p.ppid ;
-    if (!genalloc_append(pid_t, &o->omit, &pid)) return 0 ;
-    if (pid == s4.pid) needed = genalloc_len(pid_t, &o->omit) ;
-    if (!s4_process_read(pid, &p))
-    {
-      if (errno != ESRCH) return 0 ;
-      break ;
-    }
-  }
-  if (o->ancestors_too) genalloc_setlen(pid_t, &o->omit, needed) ;
-  return 1 ;
-}
-
-struct pidfiles
-{
-  char const *dirname ;
-  int dir ;
-  int out ;
-  int err ;
-} ;
-
-static int read_pidfile (char const *name, void *data)
-{
-  struct pidfiles *p = data ;
-  stralloc sa = STRALLOC_ZERO ;
-  unsigned int pid ;
-  int fd = openat(p->dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
-  int ok = fd != -1 && slurp(&sa, fd) && stralloc_0(&sa) ;
-  if (!ok && errno != EISDIR) s4_warnsys("unable to read ", p->dirname, "/", name) ;
-  else if (ok && uint_scan(sa.s, &pid) && pid) p->err = s4_answer(p->out, &(pid_t){ (pid_t)pid }, sizeof(pid_t)) ;
-  if (fd != -1) fd_close(fd) ;
-  stralloc_free(&sa) ;
-  return !p->err ;
-}
-
-static int read_pidfiles (int out, void *data)
-{
-  struct pidfiles p = { .dirname = data, .dir = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .out = out } ;
-  if (p.dir == -1) return errno == ENOENT ? 0 : errno ;
-  return s4_dir_each(dup(p.dir), &read_pidfile, &p) == -1 ? errno : p.err ;
-}
-
-static int omit_pidfiles (struct options *o)
-{
-  genalloc pids = GENALLOC_ZERO ;
+  if (!s4_omit_ancestors(&o->omit, o->ancestors_too)) return 0 ;
   for (size_t i = 0 ; i < genalloc_len(char const *, &o->omit_dirs) ; i++)
-  {
-    char const *dir = genalloc_s(char const *, &o->omit_dirs)[i] ;
-    if (!s4_ask(&read_pidfiles, (void *)dir, LIST_TIMEOUT, &pids)) s4_warnsys("unable to read ", dir) ;
-    if (!genalloc_cat(pid_t, &o->omit, &pids)) return 0 ;
-  }
+    if (!s4_omit_pidfiles(&o->omit, genalloc_s(char const *, &o->omit_dirs)[i])) return 0 ;
   return 1 ;
 }
 
@@ -306,7 +203,6 @@ int main (int argc, char const **argv, char const *const *envp)
   }
   if (!s4.dryrun) sig_ignore(SIGHUP) ;   /* the terminal's session leader may be one of them */
   s4_raise_files() ;   /* each victim is held by one; in a chain there are enough, a login has few */
-  if (!ok || !omit_ancestors(&o) || !omit_pidfiles(&o))
-    s4_warnsys("unable to spare all that should be") ;
+  if (!ok || !omit_all(&o)) s4_warnsys("unable to spare all that should be") ;
   s4_step_next(argv, s4.dryrun ? show_plan(&o) : nuke(&o)) ;
 }
