@@ -429,6 +429,10 @@ extern int s4_victim_is_gone (s4_victim const *) ;     /* dead, or its pid is an
  /* somebody else was found in that process group, or this process and pid 1 are; pure */
 extern int s4_victims_untouchable (s4_victims const *, pid_t group) ;
 
+enum s4_birth_e { S4_BORN_BEFORE, S4_BORN_OF_PID_1, S4_BORN_OF_OTHERS } ;
+ /* whether one of them was born before that (in ticks), or else has another parent than pid 1; pure */
+extern enum s4_birth_e s4_victims_birth (s4_victims const *, uint64_t since) ;
+
  /* kill.c: signals */
 
  /* with SIGHUP and SIGCONT, but for SIGKILL; before anybody else runs, if nobody is realtime */

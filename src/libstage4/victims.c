@@ -134,3 +134,15 @@ int s4_victim_is_gone (s4_victim const *v)
   if (v->pidfd >= 0) return poll(&x, 1, 0) == 1 ;
   return !s4_process_read(v->p.pid, &now) || now.start != v->p.start || now.dead ;
 }
+
+enum s4_birth_e s4_victims_birth (s4_victims const *victims, uint64_t since)
+{
+  s4_victim const *v = s4_victims_list(victims) ;
+  enum s4_birth_e birth = S4_BORN_OF_PID_1 ;
+  for (size_t n = s4_victims_count(victims) ; n-- ; )
+  {
+    if (v[n].p.start < since) return S4_BORN_BEFORE ;
+    if (v[n].p.ppid != 1) birth = S4_BORN_OF_OTHERS ;
+  }
+  return birth ;
+}

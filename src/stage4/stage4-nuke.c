@@ -37,24 +37,16 @@ static int is_wanted (s4_process const *p, void *data)
   return !s4_omits(&o->omit, p->pid) ;
 }
 
- /* Pid 1, or somebody who is spared, starts again what we end. */
-
-static int all_respawned (s4_victims const *victims, uint64_t since)
-{
-  s4_victim const *v = s4_victims_list(victims) ;
-  size_t n = s4_victims_count(victims) ;
-  while (n--) if (v[n].p.start < since) return 0 ;
-  return getpid() != 1 ;
-}
-
 enum outcome_e { NOBODY_LEFT, RESPAWNING, UNSEEN, SURVIVORS, SIGNALLED } ;
 
 struct end
 {
   int sig ;
+  int last ;               /* nobody is signalled after this */
   s4_ms until ;
   uint64_t since ;         /* when it began, in ticks */
   unsigned int respawns ;  /* rounds that found nothing older */
+  int by_others ;          /* somebody but pid 1 had children in them */
   size_t signalled ;
   int thawed ;
   int swept ;              /* without having seen anybody */
@@ -65,9 +57,24 @@ static enum outcome_e sweep_unseen (s4_victims const *victims, struct end *e)
   return e->sig == SIGKILL && !e->swept++ && s4_victims_sweep(victims) ? SIGNALLED : UNSEEN ;
 }
 
+ /*
+   Pid 1, or somebody who is spared, starts again what we end. If none of them lives any more they were no new ones:
+   they had been swept away before they were seen, and were dying.
+ */
+
+static int are_respawned (s4_victims const *victims, struct end *e, int late)
+{
+  enum s4_birth_e const birth = s4_victims_birth(victims, e->since) ;
+  if (birth == S4_BORN_BEFORE) return 0 ;
+  if (birth == S4_BORN_OF_OTHERS || getpid() == 1) e->by_others = 1 ;
+  if (++e->respawns < RESPAWNS || (getpid() == 1 && !late)) return 0 ;   /* pid 1 has the time: nobody escapes it */
+  return !e->last || s4_victims_name(victims, e->by_others ? "somebody starts them again and again, going on: " :
+    "pid 1 starts them again and again, going on: ") ;
+}
+
 static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, struct end *e)
 {
-  int sure ;
+  int sure, late ;
   if (!s4_victims_scan(victims, &is_wanted, o, e->until, &sure))
   {
     s4_warnsys("unable to see who is there") ;
@@ -79,8 +86,9 @@ static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, s
     return SURVIVORS ;
   }
   if (!s4_victims_count(victims)) return sure ? NOBODY_LEFT : sweep_unseen(victims, e) ;
-  if (all_respawned(victims, e->since) && ++e->respawns > RESPAWNS) return RESPAWNING ;
-  if (s4_now() >= e->until && e->signalled) return SURVIVORS ;
+  late = e->signalled && s4_now() >= e->until ;
+  if (are_respawned(victims, e, late)) return RESPAWNING ;
+  if (late) return SURVIVORS ;
   if (e->sig == SIGKILL && e->signalled) s4_victims_sweep(victims) ;   /* they have been born since */
   s4_victims_signal(victims, e->sig) ;
   e->signalled += s4_victims_count(victims) ;
@@ -98,14 +106,14 @@ static int wait_for (s4_victims const *victims, struct end *e, s4_ms *next_repor
   return s4_victims_wait(victims, e->until, next_report) ;
 }
 
-static enum outcome_e end_all (struct options *o, s4_victims *victims, int sig, s4_ms grace, size_t *signalled)
+static enum outcome_e end_all (struct options *o, s4_victims *victims, struct end *e, s4_ms grace)
 {
-  struct end e = { .sig = sig, .until = s4_limit(grace), .since = s4_ticks() } ;
   s4_ms next_report = s4_now() + S4_SLOW ;
   enum outcome_e outcome ;
-  do outcome = find_and_signal(o, victims, &e) ;
-  while (outcome == SIGNALLED && wait_for(victims, &e, &next_report)) ;
-  *signalled = e.signalled ;
+  e->until = s4_limit(grace) ;
+  e->since = s4_ticks() ;
+  do outcome = find_and_signal(o, victims, e) ;
+  while (outcome == SIGNALLED && wait_for(victims, e, &next_report)) ;
   return outcome == SIGNALLED ? SURVIVORS : outcome ;
 }
 
@@ -114,16 +122,15 @@ static int nuke (struct options *o)
   s4_ms const start = s4_now() ;
   int const nice = s4_nice(-20) ;   /* its workers, too: a fork bomb leaves nothing to the others */
   s4_victims victims = S4_VICTIMS_ZERO ;
-  size_t asked = 0, killed = 0 ;
-  enum outcome_e outcome = end_all(o, &victims, o->sig, o->termgrace, &asked) ;
+  struct end asked = { .sig = o->sig }, killed = { .sig = SIGKILL, .last = 1 } ;
+  enum outcome_e outcome = end_all(o, &victims, &asked, o->termgrace) ;
   if (outcome == SURVIVORS) s4_victims_name(&victims, "killing ") ;
-  if (outcome != NOBODY_LEFT) outcome = end_all(o, &victims, SIGKILL, o->killgrace, &killed) ;
+  if (outcome != NOBODY_LEFT) outcome = end_all(o, &victims, &killed, o->killgrace) ;
   if (outcome == SURVIVORS) s4_victims_name(&victims, "can't be killed: ") ;
   if (outcome == UNSEEN && victims.unseen) s4_warnerr(victims.unseen, "unable to see all who are there") ;
   else if (outcome == UNSEEN) s4_info("processes come and go too fast to be seen, going on") ;
-  if (outcome == RESPAWNING) s4_victims_name(&victims, "pid 1 starts them again and again, going on: ") ;
   s4_info(outcome == NOBODY_LEFT ? "nobody is left after " : "somebody is left after ", S4_MS(s4_now() - start),
-    ", asked ", S4_NUM((int64_t)asked), ", killed ", S4_NUM((int64_t)killed)) ;
+    ", asked ", S4_NUM((int64_t)asked.signalled), ", killed ", S4_NUM((int64_t)killed.signalled)) ;
   s4_nice(nice) ;
   return outcome == NOBODY_LEFT ? S4_DONE : S4_LEFT ;
 }
