@@ -425,12 +425,13 @@ extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sw
  */
 extern int s4_victims_scan (s4_victims *, s4_victim_func *wanted, void *data, s4_ms until, int *sure) ;
 extern void s4_victims_forget (s4_victims *) ;         /* all of them, with their pidfds */
-extern int s4_victim_is_gone (s4_victim const *) ;     /* dead, or its pid is another's by now */
+ /* 1; 0 with ESRCH: it is dead, or its pid is another's by now; -1 with errno: can't be seen */
+extern int s4_victim_lives (s4_victim const *) ;
  /* somebody else was found in that process group, or this process and pid 1 are; pure */
 extern int s4_victims_untouchable (s4_victims const *, pid_t group) ;
 
 enum s4_birth_e { S4_BORN_BEFORE, S4_BORN_OF_PID_1, S4_BORN_OF_OTHERS } ;
- /* whether one of them was born before that (in ticks), or else has another parent than pid 1; pure */
+ /* whether one of them was born by that tick, or else one has another parent than pid 1; pure */
 extern enum s4_birth_e s4_victims_birth (s4_victims const *, uint64_t since) ;
 
  /* kill.c: signals */

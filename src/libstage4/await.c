@@ -41,7 +41,7 @@ unsigned int s4_victims_name (s4_victims const *victims, char const *what)
   for (size_t i = 0 ; i < s4_victims_count(victims) ; i++)
   {
     s4_process now ;
-    if (s4_victim_is_gone(v + i) || !s4_process_read(v[i].p.pid, &now) || !s4_names_next(&names)) continue ;
+    if (!s4_victim_lives(v + i) || !s4_process_read(v[i].p.pid, &now) || !s4_names_next(&names)) continue ;
     if (!s4_cat(&names.text, S4_NUM(now.pid), " ", now.comm)) break ;
     if (now.state == 'D' && !add_place(&names.text, now.pid)) break ;
   }
@@ -55,7 +55,7 @@ unsigned int s4_victims_name (s4_victims const *victims, char const *what)
 int s4_victims_wait (s4_victims const *victims, s4_ms until, s4_ms *next_report)
 {
   s4_victim const *v = s4_victims_list(victims) ;
-  for (size_t i = 0 ; i < s4_victims_count(victims) ; i++) while (!s4_victim_is_gone(v + i))
+  for (size_t i = 0 ; i < s4_victims_count(victims) ; i++) while (s4_victim_lives(v + i))
   {
     struct pollfd x = { .fd = v[i].pidfd, .events = POLLIN } ;
     s4_ms now = s4_now() ;

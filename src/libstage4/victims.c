@@ -127,12 +127,13 @@ int s4_victims_drop_spared (s4_victims *victims)
   return ok ;
 }
 
-int s4_victim_is_gone (s4_victim const *v)
+int s4_victim_lives (s4_victim const *v)
 {
   struct pollfd x = { .fd = v->pidfd, .events = POLLIN } ;
   s4_process now ;
-  if (v->pidfd >= 0) return poll(&x, 1, 0) == 1 ;
-  return !s4_process_read(v->p.pid, &now) || now.start != v->p.start || now.dead ;
+  if (v->pidfd >= 0) return !poll(&x, 1, 0) ;
+  if (!s4_process_read(v->p.pid, &now)) return errno == ESRCH ? 0 : -1 ;
+  return now.start == v->p.start && !now.dead ? 1 : (errno = ESRCH, 0) ;
 }
 
 enum s4_birth_e s4_victims_birth (s4_victims const *victims, uint64_t since)
@@ -141,7 +142,7 @@ enum s4_birth_e s4_victims_birth (s4_victims const *victims, uint64_t since)
   enum s4_birth_e birth = S4_BORN_OF_PID_1 ;
   for (size_t n = s4_victims_count(victims) ; n-- ; )
   {
-    if (v[n].p.start < since) return S4_BORN_BEFORE ;
+    if (v[n].p.start <= since) return S4_BORN_BEFORE ;   /* in that tick: nobody knows */
     if (v[n].p.ppid != 1) birth = S4_BORN_OF_OTHERS ;
   }
   return birth ;

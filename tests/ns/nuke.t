@@ -259,6 +259,7 @@ fi
 unsaid "can't be killed" 'pid 1 starts'
 is "it lives" "\$(alive $spared)" "$spared"
 ok "in time (\$took ms)" between \$took 0 5000
+end
 X
 nuke -t 200 -k 1s -o $spared
 END
