@@ -334,6 +334,13 @@ extern s4_task *s4_work (s4_job const *) ;
 extern int s4_ask (int (*f) (int fd, void *data), void *data, s4_ms timeout, stralloc *answer) ;
 extern int s4_answer (int fd, void const *, size_t) ;   /* writes all of it; 0 or errno */
 
+ /* ask.c: answers of one line, from several children */
+
+#define S4_ANSWER_MAX 512
+typedef void s4_tell_func (unsigned int i, stralloc *answer, void *data) ;
+ /* Asks n of them side by side; each answer is cut to fit, with a 0 at its end, and "" where none has come until then. */
+extern void s4_ask_each (unsigned int n, s4_tell_func *, void *data, s4_ms until, char (*answers)[S4_ANSWER_MAX]) ;
+
 
  /* proc.c, process.c: processes */
 
@@ -448,8 +455,8 @@ extern int s4_nice (int value) ;
 
  /* await.c: waiting for their end */
 
- /* reports who is alive; how many */
-extern unsigned int s4_victims_name (s4_victims const *, char const *what) ;
+ /* reports who is alive, and where they are stuck as far as that is known by then, in 300 ms at most; how many */
+extern unsigned int s4_victims_name (s4_victims const *, char const *what, s4_ms until) ;
  /* Until all are gone: 1, or 0 at that time. Names them from *next_report on, once a second. */
 extern int s4_victims_wait (s4_victims const *, s4_ms until, s4_ms *next_report) ;
 

@@ -4,7 +4,6 @@
 
 #include <skalibs/nonposix.h>
 
-#include <errno.h>
 #include <poll.h>
 
 #include <skalibs/stralloc.h>
@@ -13,41 +12,62 @@
 
 #define NAMED_MAX 8     /* processes that one line names */
 #define STACK_MAX 5     /* functions that are named of one that is stuck in the kernel */
-#define PLACE_TIMEOUT 300
+#define PLACE_TIMEOUT 300   /* ms: to find out where all of these are, in which nobody's end is noticed */
 
- /* Where the kernel holds it: its stack, or at least the function (proc(5)). To look may mean to wait with it. */
-
-static int tell_place (int fd, void *data)
+struct living
 {
-  pid_t const pid = *(pid_t const *)data ;
-  stralloc text = STRALLOC_ZERO, place = STRALLOC_ZERO ;
-  char name[S4_PROCNAME] ;
-  if ((!s4_proc_read(s4_proc_name(name, pid, "/stack"), &text) || s4_stack_names(&place, &text, STACK_MAX) <= 0)
-   && s4_proc_read(s4_proc_name(name, pid, "/wchan"), &text) && !s4_cat(&place, text.s)) return ENOMEM ;
-  return s4_answer(fd, place.s, place.len) ;
-}
+  s4_process named[NAMED_MAX] ;    /* the first ones */
+  unsigned int n ;                 /* all of them */
+  pid_t stuck[NAMED_MAX] ;         /* those of the named that are in an uninterruptible sleep, in their order */
+  unsigned int nstuck ;
+  char place[NAMED_MAX][S4_ANSWER_MAX] ;
+} ;
 
-static int add_place (stralloc *sa, pid_t pid)
-{
-  static stralloc place = STRALLOC_ZERO ;
-  int known = s4_ask(&tell_place, &pid, PLACE_TIMEOUT, &place) && place.len && stralloc_0(&place) ;
-  return s4_cat(sa, " (uninterruptible in ", known ? place.s : "the kernel", ")") ;
-}
-
-unsigned int s4_victims_name (s4_victims const *victims, char const *what)
+static void find_living (s4_victims const *victims, struct living *l)
 {
   s4_victim const *v = s4_victims_list(victims) ;
-  s4_names names = S4_NAMES(NAMED_MAX) ;
   for (size_t i = 0 ; i < s4_victims_count(victims) ; i++)
   {
     s4_process now ;
-    if (!s4_victim_lives(v + i) || !s4_process_read(v[i].p.pid, &now) || !s4_names_next(&names)) continue ;
-    if (!s4_cat(&names.text, S4_NUM(now.pid), " ", now.comm)) break ;
-    if (now.state == 'D' && !add_place(&names.text, now.pid)) break ;
+    if (!s4_victim_lives(v + i)) continue ;
+    if (l->n++ >= NAMED_MAX) continue ;
+    l->named[l->n - 1] = s4_process_read(v[i].p.pid, &now) ? now : v[i].p ;
+    if (l->named[l->n - 1].state == 'D') l->stuck[l->nstuck++] = v[i].p.pid ;
   }
-  if (names.n) s4_info(what, s4_names_end(&names)) ;
+}
+
+ /* Where the kernel holds it: its stack, or at least the function (proc(5)). To look may mean to wait with it. */
+
+static void tell_place (unsigned int i, stralloc *place, void *data)
+{
+  pid_t const pid = ((struct living const *)data)->stuck[i] ;
+  stralloc text = STRALLOC_ZERO ;
+  char name[S4_PROCNAME] ;
+  if ((!s4_proc_read(s4_proc_name(name, pid, "/stack"), &text) || s4_stack_names(place, &text, STACK_MAX) <= 0)
+   && s4_proc_read(s4_proc_name(name, pid, "/wchan"), &text)) s4_cat(place, text.s) ;
+}
+
+unsigned int s4_victims_name (s4_victims const *victims, char const *what, s4_ms until)
+{
+  struct living l = { .n = 0 } ;
+  s4_names names = S4_NAMES(NAMED_MAX) ;
+  s4_ms const limit = s4_limit(PLACE_TIMEOUT) ;
+  char const *place = l.place[0] ;
+  find_living(victims, &l) ;
+  if (!l.n) return 0 ;
+  s4_ask_each(l.nstuck, &tell_place, &l, until < limit ? until : limit, l.place) ;
+  for (unsigned int i = 0 ; i < l.n ; i++)
+  {
+    s4_process const *p = l.named + i ;
+    if (!s4_names_next(&names)) continue ;
+    if (!s4_cat(&names.text, S4_NUM(p->pid), " ", p->comm)) break ;
+    if (p->state != 'D') continue ;
+    if (!s4_cat(&names.text, " (uninterruptible in ", *place ? place : "the kernel", ")")) break ;
+    place += S4_ANSWER_MAX ;
+  }
+  s4_info(what, s4_names_end(&names)) ;
   stralloc_free(&names.text) ;
-  return names.n ;
+  return l.n ;
 }
 
  /* One after the other: all of them must be gone anyway. */
@@ -63,8 +83,8 @@ int s4_victims_wait (s4_victims const *victims, s4_ms until, s4_ms *next_report)
     if (now >= until) return 0 ;
     if (now >= *next_report)
     {
-      s4_victims_name(victims, "waiting for ") ;
-      *next_report = now + S4_SLOW ;
+      s4_victims_name(victims, "waiting for ", until) ;
+      *next_report = s4_now() + S4_SLOW ;
       continue ;
     }
     if (v[i].pidfd < 0 && wake > now + S4_TICK) wake = now + S4_TICK ;

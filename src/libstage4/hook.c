@@ -181,7 +181,7 @@ int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms kil
   if (wait_reporting(f.leader, argv[0], limit, wstat)) return S4_DONE ;
   s4_warn(argv[0], " is not done after ", S4_MS(s4_now() - begun), ", ending it") ;
   if (!family_end(&f, SIGTERM, killgrace) && !family_end(&f, SIGKILL, DEATH_TIMEOUT))
-    s4_victims_name(&f.members, "can't be killed: ") ;
+    s4_victims_name(&f.members, "can't be killed: ", S4_NEVER) ;
   return S4_LATE ;
 }
 

@@ -69,7 +69,7 @@ static int are_respawned (s4_victims const *victims, struct end *e, int late)
   if (birth == S4_BORN_OF_OTHERS || getpid() == 1) e->by_others = 1 ;
   if (++e->respawns < RESPAWNS || (getpid() == 1 && !late)) return 0 ;   /* pid 1 has the time: nobody escapes it */
   return !e->last || s4_victims_name(victims, e->by_others ? "somebody starts them again and again, going on: " :
-    "pid 1 starts them again and again, going on: ") ;
+    "pid 1 starts them again and again, going on: ", S4_NEVER) ;
 }
 
 static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, struct end *e)
@@ -124,9 +124,9 @@ static int nuke (struct options *o)
   s4_victims victims = S4_VICTIMS_ZERO ;
   struct end asked = { .sig = o->sig }, killed = { .sig = SIGKILL, .last = 1 } ;
   enum outcome_e outcome = end_all(o, &victims, &asked, o->termgrace) ;
-  if (outcome == SURVIVORS) s4_victims_name(&victims, "killing ") ;
+  if (outcome == SURVIVORS) s4_victims_name(&victims, "killing ", S4_NEVER) ;
   if (outcome != NOBODY_LEFT) outcome = end_all(o, &victims, &killed, o->killgrace) ;
-  if (outcome == SURVIVORS) s4_victims_name(&victims, "can't be killed: ") ;
+  if (outcome == SURVIVORS) s4_victims_name(&victims, "can't be killed: ", S4_NEVER) ;
   if (outcome == UNSEEN && victims.unseen) s4_warnerr(victims.unseen, "unable to see all who are there") ;
   else if (outcome == UNSEEN) s4_info("processes come and go too fast to be seen, going on") ;
   s4_info(outcome == NOBODY_LEFT ? "nobody is left after " : "somebody is left after ", S4_MS(s4_now() - start),
