@@ -81,6 +81,7 @@ src/tests/test-elsewhere.o: src/tests/test-elsewhere.c src/include-local/stage4.
 src/tests/test-fdkind.o: src/tests/test-fdkind.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-flow.o: src/tests/test-flow.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-fstype.o: src/tests/test-fstype.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-hook.o: src/tests/test-hook.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-letgo.o: src/tests/test-letgo.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-line.o: src/tests/test-line.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-manifest.o: src/tests/test-manifest.c src/include-local/stage4.h src/tests/tap.h
@@ -141,6 +142,8 @@ test-flow: src/tests/test-flow.o libstage4.a.xyzzy -lexecline -lskarnet
 test-flow: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-fstype: src/tests/test-fstype.o libstage4.a.xyzzy -lexecline -lskarnet
 test-fstype: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-hook: src/tests/test-hook.o libstage4.a.xyzzy -lexecline -lskarnet
+test-hook: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-letgo: src/tests/test-letgo.o libstage4.a.xyzzy -lexecline -lskarnet
 test-letgo: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-line: src/tests/test-line.o libstage4.a.xyzzy -lexecline -lskarnet

@@ -277,7 +277,8 @@ extern int s4_pidfd (pid_t) ;
 extern int s4_pidfd_kill (int pidfd, pid_t, int sig) ;
  /* poll(2) until then; feeds the watchdog, reaps for pid 1 */
 extern int s4_poll (struct pollfd *, unsigned int n, s4_ms until) ;
-extern int s4_wait (pid_t, s4_ms until, int *wstat) ;       /* 1 it has ended; 0 the time is up, or it is no child */
+ /* 1: it has ended, its status is told, and it is no child any more; 0: the time is up, or it is no child */
+extern int s4_wait (pid_t, s4_ms until, int *wstat) ;
 extern void s4_reap (void) ;                                /* whatever has ended, without waiting */
 extern void s4_watchdog_feed (void) ;
 
@@ -432,6 +433,7 @@ extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sw
  */
 extern int s4_victims_scan (s4_victims *, s4_victim_func *wanted, void *data, s4_ms until, int *sure) ;
 extern void s4_victims_forget (s4_victims *) ;         /* all of them, with their pidfds */
+extern void s4_victims_free (s4_victims *) ;           /* the same, with their memory */
  /* 1; 0 with ESRCH: it is dead, or its pid is another's by now; -1 with errno: can't be seen */
 extern int s4_victim_lives (s4_victim const *) ;
  /* somebody else was found in that process group, or this process and pid 1 are; pure */

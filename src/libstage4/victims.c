@@ -106,6 +106,13 @@ void s4_victims_forget (s4_victims *victims)
   genalloc_setlen(pid_t, &victims->untouchable, 0) ;
 }
 
+void s4_victims_free (s4_victims *victims)
+{
+  s4_victims_forget(victims) ;
+  genalloc_free(s4_victim, &victims->list) ;
+  genalloc_free(pid_t, &victims->untouchable) ;
+}
+
 int s4_victims_drop_spared (s4_victims *victims)
 {
   s4_victim *v = s4_victims_list(victims) ;
