@@ -938,13 +938,36 @@ typedef struct s4_swap_s s4_swap ;
 struct s4_swap_s
 {
   char const *path ;      /* decoded */
-  uint64_t size ;         /* KiB */
-  uint64_t used ;
+  uint64_t used ;         /* KiB */
   unsigned int isfile : 1 ;
 } ;
  /* pure; /proc/swaps (mm/swapfile.c:swap_show); the s4_swap point into text; 0: no memory */
 extern int s4_swaps_parse (stralloc *text, genalloc *swaps) ;
 extern int s4_swaps_load (stralloc *text, genalloc *swaps) ;   /* both replaced; 0 with errno */
+ /* pure; the path without " (deleted)", 0-terminated, replaces name; 0: it doesn't end so, or no memory */
+extern int s4_swap_undeleted (char const *path, stralloc *name) ;
+
+
+ /* swapkind.c: what swap lies on; pure */
+
+enum s4_swapkind_e
+{
+  S4_SWAP_UNKNOWN, S4_SWAP_FILE, S4_SWAP_DM, S4_SWAP_LOOP, S4_SWAP_MD, S4_SWAP_ZRAM, S4_SWAP_ZRAM_BACKED,
+  S4_SWAP_PARTITION
+} ;
+ /* 1: text is what a file says, whose name is below the device's directory in sysfs, chomped and 0-terminated */
+typedef int s4_sysfile_func (char const *file, stralloc *text, void *data) ;
+ /* by the files that there are; text: for read */
+extern enum s4_swapkind_e s4_swapkind_of_device (s4_sysfile_func *read, stralloc *text, void *data) ;
+extern int s4_swapkind_pins (enum s4_swapkind_e) gccattr_const ;              /* it keeps something busy, or may do so */
+extern char const *s4_swapkind_reason (enum s4_swapkind_e) gccattr_const ;    /* to switch it off, or to leave it on */
+
+
+ /* memlimit.c: what could keep swap from being read back */
+
+extern int s4_is_memory_limit (char const *text) gccattr_pure ;   /* what a cgroup's file says; pure */
+ /* lifts those of cgroups that have something in the swap, or may; no strict accounting of memory any more. Reported */
+extern void s4_memory_limits_lift (void) ;
 
 
  /* superblock.c, freeze.c, newfs.c: file systems as a whole; in workers */
