@@ -962,6 +962,11 @@ extern enum s4_swapkind_e s4_swapkind_of_device (s4_sysfile_func *read, stralloc
 extern int s4_swapkind_pins (enum s4_swapkind_e) gccattr_const ;              /* it keeps something busy, or may do so */
 extern char const *s4_swapkind_reason (enum s4_swapkind_e) gccattr_const ;    /* to switch it off, or to leave it on */
 
+ /* swapdev.c: by its name, which lies on a file system: in a worker. dev: its device, unless it is a file or unknown */
+extern enum s4_swapkind_e s4_swap_kind (s4_swap const *, dev_t *dev) ;
+ /* asks a child for those of all s4_swap: enum s4_swapkind_e, a char each; 0 with errno: only of the first ones */
+extern int s4_swap_kinds (genalloc const *swaps, stralloc *kinds) ;
+
 
  /* memlimit.c: what could keep swap from being read back */
 

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/sysmacros.h>
 
@@ -18,7 +17,6 @@
 #include "stage4.h"
 
 #define USAGE "stage4-swapoff [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] [ -A ] prog..."
-#define LOOK_TIMEOUT 1000
 #define VICTIM_OOM 1000   /* if the content doesn't fit, the kernel ends the child that asked, and nobody else */
 
 struct plan
@@ -30,50 +28,6 @@ struct plan
   int all ;
 } ;
 
- /* --- what keeps what busy; in a child, because the names lie on file systems --- */
-
-static int read_sysfile (char const *file, stralloc *text, void *data)
-{
-  dev_t const dev = *(dev_t const *)data ;
-  stralloc path = STRALLOC_ZERO ;
-  int r = s4_sys_device(&path, major(dev), minor(dev), file) && s4_sys_read(path.s, text) ;
-  stralloc_free(&path) ;
-  return r ;
-}
-
- /* What ends in " (deleted)" may be the kernel's word for a node that was removed, and made anew since. */
-
-static int device_of (s4_swap const *sw, dev_t *dev)
-{
-  struct stat st ;
-  stralloc name = STRALLOC_ZERO ;
-  int r = !stat(sw->path, &st) || (s4_swap_undeleted(sw->path, &name) && !stat(name.s, &st)) ;
-  stralloc_free(&name) ;
-  if (!r || !S_ISBLK(st.st_mode)) return 0 ;
-  *dev = st.st_rdev ;
-  return 1 ;
-}
-
-static enum s4_swapkind_e kind_of (s4_swap const *sw, stralloc *text)
-{
-  dev_t dev ;
-  if (sw->isfile) return S4_SWAP_FILE ;
-  return device_of(sw, &dev) ? s4_swapkind_of_device(&read_sysfile, text, &dev) : S4_SWAP_UNKNOWN ;
-}
-
-static int look (int fd, void *data)
-{
-  struct plan *p = data ;
-  stralloc text = STRALLOC_ZERO ;
-  for (size_t i = 0 ; i < genalloc_len(s4_swap, &p->swaps) ; i++)
-  {
-    char kind = (char)kind_of(genalloc_s(s4_swap, &p->swaps) + i, &text) ;
-    int e = s4_answer(fd, &kind, 1) ;
-    if (e) return e ;
-  }
-  return 0 ;
-}
-
 static int plan_make (struct plan *p)
 {
   stralloc kinds = STRALLOC_ZERO ;
@@ -82,7 +36,7 @@ static int plan_make (struct plan *p)
   if (!s4_swaps_load(&p->text, &p->swaps)) return errno == ENOENT ;   /* a kernel without swap */
   n = (unsigned int)genalloc_len(s4_swap, &p->swaps) ;
   if (!n) return 1 ;
-  s4_ask(&look, p, LOOK_TIMEOUT, &kinds) ;   /* what isn't answered can't be looked at, so it goes */
+  s4_swap_kinds(&p->swaps, &kinds) ;   /* what isn't answered can't be looked at, so it goes */
   if (!genalloc_ready(char const *, &reasons, n)) return 0 ;
   p->reason = genalloc_s(char const *, &reasons) ;
   for (unsigned int i = 0 ; i < n ; i++)
@@ -115,10 +69,10 @@ static int switch_one_off (char const *path)
 
 static void zram_let_go (s4_swap const *sw)
 {
-  stralloc text = STRALLOC_ZERO ;
+  stralloc file = STRALLOC_ZERO ;
   dev_t dev ;
-  if (kind_of(sw, &text) != S4_SWAP_ZRAM_BACKED || !device_of(sw, &dev)) return ;
-  if (!s4_sys_device(&text, major(dev), minor(dev), "/reset") || !openwritenclose_unsafe(text.s, "1", 1))
+  if (s4_swap_kind(sw, &dev) != S4_SWAP_ZRAM_BACKED) return ;
+  if (!s4_sys_device(&file, major(dev), minor(dev), "/reset") || !openwritenclose_unsafe(file.s, "1", 1))
     s4_warnsys("unable to reset ", sw->path) ;
 }
 
