@@ -138,7 +138,7 @@ int s4_victim_lives (s4_victim const *v)
 {
   struct pollfd x = { .fd = v->pidfd, .events = POLLIN } ;
   s4_process now ;
-  if (v->pidfd >= 0) return !poll(&x, 1, 0) ;
+  if (v->pidfd >= 0) return poll(&x, 1, 0) != 1 ? 1 : (errno = ESRCH, 0) ;
   if (!s4_process_read(v->p.pid, &now)) return errno == ESRCH ? 0 : -1 ;
   return now.start == v->p.start && !now.dead ? 1 : (errno = ESRCH, 0) ;
 }
