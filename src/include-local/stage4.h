@@ -339,8 +339,8 @@ extern int s4_answer (int fd, void const *, size_t) ;   /* writes all of it; 0 o
 
 #define S4_ANSWER_MAX 512
 typedef void s4_tell_func (unsigned int i, stralloc *answer, void *data) ;
- /* Asks n of them side by side; each answer is cut to fit, with a 0 at its end, and "" where none has come until then. */
-extern void s4_ask_each (unsigned int n, s4_tell_func *, void *data, s4_ms until, char (*answers)[S4_ANSWER_MAX]) ;
+ /* Asks n of them side by side; each answer is cut to fit, with a 0 at its end, and "" where none has come until then */
+extern void s4_ask_each (unsigned int n, s4_tell_func *tell, void *data, s4_ms until, char (*answers)[S4_ANSWER_MAX]) ;
 
 
  /* proc.c, process.c: processes */
@@ -959,7 +959,7 @@ enum s4_swapkind_e
 typedef int s4_sysfile_func (char const *file, stralloc *text, void *data) ;
  /* by the files that there are; text: for read */
 extern enum s4_swapkind_e s4_swapkind_of_device (s4_sysfile_func *read, stralloc *text, void *data) ;
-extern int s4_swapkind_pins (enum s4_swapkind_e) gccattr_const ;              /* it keeps something busy, or may do so */
+extern int s4_swapkind_pins (enum s4_swapkind_e) gccattr_const ;              /* it keeps something busy, or may */
 extern char const *s4_swapkind_reason (enum s4_swapkind_e) gccattr_const ;    /* to switch it off, or to leave it on */
 
  /* swapdev.c: by its name, which lies on a file system: in a worker. dev: its device, unless it is a file or unknown */

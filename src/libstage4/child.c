@@ -126,7 +126,7 @@ static pid_t fork_known (void)
   if (!genalloc_readyplus(struct child, &children, 1)) return -1 ;
   c.pid = fork_patiently() ;
   if (c.pid <= 0) return c.pid ;
-  namesake = child_find(c.pid) ;   /* nobody has asked for it, and it was reaped: else its pid could not be used again */
+  namesake = child_find(c.pid) ;   /* it was reaped, and nobody has asked for it */
   if (namesake) child_forget(namesake) ;
   genalloc_append(struct child, &children, &c) ;
   return c.pid ;

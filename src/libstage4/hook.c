@@ -176,7 +176,8 @@ static int wait_reporting (pid_t pid, char const *name, s4_ms limit, int *wstat)
   }
 }
 
-static int run (struct family *f, char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace, int *wstat)
+static int run (struct family *f, char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace,
+  int *wstat)
 {
   s4_ms const begun = s4_now() ;
   if (!start(argv, begin, limit, &f->leader))
