@@ -339,7 +339,7 @@ extern int s4_answer (int fd, void const *, size_t) ;   /* writes all of it; 0 o
 
 #define S4_ANSWER_MAX 512
 typedef void s4_tell_func (unsigned int i, stralloc *answer, void *data) ;
- /* Asks n of them side by side; each answer is cut to fit, with a 0 at its end, and "" where none has come until then */
+ /* Asks n of them side by side; each answer is cut to fit, with a 0 at its end, and "" where none came until then */
 extern void s4_ask_each (unsigned int n, s4_tell_func *tell, void *data, s4_ms until, char (*answers)[S4_ANSWER_MAX]) ;
 
 
