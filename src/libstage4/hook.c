@@ -180,6 +180,7 @@ static int run (struct family *f, char const *const *argv, s4_fork_func *begin, 
   int *wstat)
 {
   s4_ms const begun = s4_now() ;
+  find_children(&f->before) ;
   if (!start(argv, begin, limit, &f->leader))
   {
     s4_warnsys("unable to execute ", argv[0]) ;
@@ -198,7 +199,6 @@ int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms kil
   struct family f = { .before = GENALLOC_ZERO, .members = S4_VICTIMS_ZERO } ;
   int r ;
   prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself becomes our child, so it can be found */
-  find_children(&f.before) ;
   r = run(&f, argv, begin, limit, killgrace, wstat) ;
   family_free(&f) ;
   return r ;
