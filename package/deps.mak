@@ -1,6 +1,7 @@
 # Written by tools/gen-deps.sh: changes made here will be lost.
 
 src/libstage4/ask.o: src/libstage4/ask.c src/include-local/stage4.h
+src/libstage4/await.o: src/libstage4/await.c src/include-local/stage4.h
 src/libstage4/blockdev.o: src/libstage4/blockdev.c src/include-local/stage4.h
 src/libstage4/bring.o: src/libstage4/bring.c src/include-local/stage4.h
 src/libstage4/budget.o: src/libstage4/budget.c src/include-local/stage4.h
@@ -20,15 +21,18 @@ src/libstage4/fstype.o: src/libstage4/fstype.c src/include-local/stage4.h
 src/libstage4/holders.o: src/libstage4/holders.c src/include-local/stage4.h
 src/libstage4/hook.o: src/libstage4/hook.c src/include-local/stage4.h
 src/libstage4/keep.o: src/libstage4/keep.c src/include-local/stage4.h
+src/libstage4/kill.o: src/libstage4/kill.c src/include-local/stage4.h
 src/libstage4/leftovers.o: src/libstage4/leftovers.c src/include-local/stage4.h
 src/libstage4/letgo.o: src/libstage4/letgo.c src/include-local/stage4.h
 src/libstage4/manifest.o: src/libstage4/manifest.c src/include-local/stage4.h
+src/libstage4/memlimit.o: src/libstage4/memlimit.c src/include-local/stage4.h
 src/libstage4/mountid.o: src/libstage4/mountid.c src/include-local/statx.h src/include-local/stage4.h
 src/libstage4/mountinfo.o: src/libstage4/mountinfo.c src/include-local/stage4.h
 src/libstage4/mountplan.o: src/libstage4/mountplan.c src/include-local/stage4.h
 src/libstage4/mounttree.o: src/libstage4/mounttree.c src/include-local/stage4.h
 src/libstage4/names.o: src/libstage4/names.c src/include-local/stage4.h
 src/libstage4/newfs.o: src/libstage4/newfs.c src/include-local/stage4.h
+src/libstage4/omit.o: src/libstage4/omit.c src/include-local/stage4.h
 src/libstage4/order.o: src/libstage4/order.c src/include-local/stage4.h
 src/libstage4/overlay.o: src/libstage4/overlay.c src/include-local/stage4.h
 src/libstage4/paths.o: src/libstage4/paths.c src/include-local/stage4.h
@@ -41,6 +45,7 @@ src/libstage4/ramfs.o: src/libstage4/ramfs.c src/include-local/stage4.h
 src/libstage4/reboot.o: src/libstage4/reboot.c src/include-local/stage4.h
 src/libstage4/report.o: src/libstage4/report.c src/include-local/stage4.h
 src/libstage4/rootfs.o: src/libstage4/rootfs.c src/include-local/stage4.h
+src/libstage4/scan.o: src/libstage4/scan.c src/include-local/stage4.h
 src/libstage4/searchpath.o: src/libstage4/searchpath.c src/include-local/stage4.h
 src/libstage4/spare.o: src/libstage4/spare.c src/include-local/stage4.h
 src/libstage4/step.o: src/libstage4/step.c src/include-local/stage4.h
@@ -48,6 +53,8 @@ src/libstage4/storage.o: src/libstage4/storage.c src/include-local/stage4.h
 src/libstage4/stuck.o: src/libstage4/stuck.c src/include-local/stage4.h
 src/libstage4/superblock.o: src/libstage4/superblock.c src/include-local/stage4.h
 src/libstage4/superblocks.o: src/libstage4/superblocks.c src/include-local/stage4.h
+src/libstage4/swapdev.o: src/libstage4/swapdev.c src/include-local/stage4.h
+src/libstage4/swapkind.o: src/libstage4/swapkind.c src/include-local/stage4.h
 src/libstage4/swaps.o: src/libstage4/swaps.c src/include-local/stage4.h
 src/libstage4/thaw.o: src/libstage4/thaw.c src/include-local/stage4.h
 src/libstage4/time.o: src/libstage4/time.c src/include-local/stage4.h
@@ -71,6 +78,7 @@ src/stage4/stage4-settle.o src/stage4/stage4-settle.mc.o: src/stage4/stage4-sett
 src/stage4/stage4-swapoff.o src/stage4/stage4-swapoff.mc.o: src/stage4/stage4-swapoff.c src/include-local/stage4.h
 src/stage4/stage4-takeover.o src/stage4/stage4-takeover.mc.o: src/stage4/stage4-takeover.c src/include-local/stage4.h
 src/stage4/stage4-umountall.o src/stage4/stage4-umountall.mc.o: src/stage4/stage4-umountall.c src/include-local/stage4.h
+src/tests/test-ask.o: src/tests/test-ask.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-budget.o: src/tests/test-budget.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-chain.o: src/tests/test-chain.c src/include-local/stage4.h src/tests/tap.h src/include-local/programs.h
 src/tests/test-child.o: src/tests/test-child.c src/include-local/stage4.h src/tests/tap.h
@@ -79,6 +87,7 @@ src/tests/test-elsewhere.o: src/tests/test-elsewhere.c src/include-local/stage4.
 src/tests/test-fdkind.o: src/tests/test-fdkind.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-flow.o: src/tests/test-flow.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-fstype.o: src/tests/test-fstype.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-hook.o: src/tests/test-hook.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-letgo.o: src/tests/test-letgo.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-line.o: src/tests/test-line.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-manifest.o: src/tests/test-manifest.c src/include-local/stage4.h src/tests/tap.h
@@ -89,9 +98,10 @@ src/tests/test-process.o: src/tests/test-process.c src/include-local/stage4.h sr
 src/tests/test-storage.o: src/tests/test-storage.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-swaps.o: src/tests/test-swaps.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-time.o: src/tests/test-time.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-victims.o: src/tests/test-victims.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-worker.o: src/tests/test-worker.c src/include-local/stage4.h src/tests/tap.h
 
-libstage4.a.xyzzy: src/libstage4/ask.o src/libstage4/blockdev.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/cgroups.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/elsewhere.o src/libstage4/fdkind.o src/libstage4/fields.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/flow.o src/libstage4/force.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/leftovers.o src/libstage4/letgo.o src/libstage4/manifest.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/mounttree.o src/libstage4/names.o src/libstage4/newfs.o src/libstage4/order.o src/libstage4/overlay.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/pending.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/rootfs.o src/libstage4/searchpath.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/storage.o src/libstage4/stuck.o src/libstage4/superblock.o src/libstage4/superblocks.o src/libstage4/swaps.o src/libstage4/thaw.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/unmountleft.o src/libstage4/unmountpass.o src/libstage4/unmountreadonly.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/worker.o
+libstage4.a.xyzzy: src/libstage4/ask.o src/libstage4/await.o src/libstage4/blockdev.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/cgroups.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/elsewhere.o src/libstage4/fdkind.o src/libstage4/fields.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/flow.o src/libstage4/force.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/kill.o src/libstage4/leftovers.o src/libstage4/letgo.o src/libstage4/manifest.o src/libstage4/memlimit.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/mounttree.o src/libstage4/names.o src/libstage4/newfs.o src/libstage4/omit.o src/libstage4/order.o src/libstage4/overlay.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/pending.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/rootfs.o src/libstage4/scan.o src/libstage4/searchpath.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/storage.o src/libstage4/stuck.o src/libstage4/superblock.o src/libstage4/superblocks.o src/libstage4/swapdev.o src/libstage4/swapkind.o src/libstage4/swaps.o src/libstage4/thaw.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/unmountleft.o src/libstage4/unmountpass.o src/libstage4/unmountreadonly.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/worker.o
 INTERNAL_LIBS := libstage4.a.xyzzy
 
 stage4: src/multicall/stage4.o ${MULTICALL_OBJS} libstage4.a.xyzzy -ls6 -lexecline -lskarnet
@@ -120,6 +130,8 @@ stage4-takeover: src/stage4/stage4-takeover.o libstage4.a.xyzzy -ls6 -lexecline 
 stage4-takeover: EXTRA_LIBS := ${SYSCLOCK_LIB}
 stage4-umountall: src/stage4/stage4-umountall.o libstage4.a.xyzzy -lexecline -lskarnet
 stage4-umountall: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-ask: src/tests/test-ask.o libstage4.a.xyzzy -lexecline -lskarnet
+test-ask: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-budget: src/tests/test-budget.o libstage4.a.xyzzy -lexecline -lskarnet
 test-budget: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-chain: src/tests/test-chain.o libstage4.a.xyzzy -lexecline -lskarnet
@@ -136,6 +148,8 @@ test-flow: src/tests/test-flow.o libstage4.a.xyzzy -lexecline -lskarnet
 test-flow: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-fstype: src/tests/test-fstype.o libstage4.a.xyzzy -lexecline -lskarnet
 test-fstype: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-hook: src/tests/test-hook.o libstage4.a.xyzzy -lexecline -lskarnet
+test-hook: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-letgo: src/tests/test-letgo.o libstage4.a.xyzzy -lexecline -lskarnet
 test-letgo: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-line: src/tests/test-line.o libstage4.a.xyzzy -lexecline -lskarnet
@@ -156,5 +170,7 @@ test-swaps: src/tests/test-swaps.o libstage4.a.xyzzy -lexecline -lskarnet
 test-swaps: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-time: src/tests/test-time.o libstage4.a.xyzzy -lexecline -lskarnet
 test-time: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-victims: src/tests/test-victims.o libstage4.a.xyzzy -lexecline -lskarnet
+test-victims: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-worker: src/tests/test-worker.o libstage4.a.xyzzy -lexecline -lskarnet
 test-worker: EXTRA_LIBS := ${SYSCLOCK_LIB}

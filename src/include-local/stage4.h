@@ -277,7 +277,8 @@ extern int s4_pidfd (pid_t) ;
 extern int s4_pidfd_kill (int pidfd, pid_t, int sig) ;
  /* poll(2) until then; feeds the watchdog, reaps for pid 1 */
 extern int s4_poll (struct pollfd *, unsigned int n, s4_ms until) ;
-extern int s4_wait (pid_t, s4_ms until, int *wstat) ;       /* 1 it has ended; 0 the time is up, or it is no child */
+ /* 1: it has ended, its status is told, and it is no child any more; 0: the time is up, or it is no child */
+extern int s4_wait (pid_t, s4_ms until, int *wstat) ;
 extern void s4_reap (void) ;                                /* whatever has ended, without waiting */
 extern void s4_watchdog_feed (void) ;
 
@@ -334,6 +335,13 @@ extern s4_task *s4_work (s4_job const *) ;
 extern int s4_ask (int (*f) (int fd, void *data), void *data, s4_ms timeout, stralloc *answer) ;
 extern int s4_answer (int fd, void const *, size_t) ;   /* writes all of it; 0 or errno */
 
+ /* the same file: answers of one line, from several children */
+
+#define S4_ANSWER_MAX 512
+typedef void s4_tell_func (unsigned int i, stralloc *answer, void *data) ;
+ /* Asks n of them side by side; each answer is cut to fit, with a 0 at its end, and "" where none came until then */
+extern void s4_ask_each (unsigned int n, s4_tell_func *tell, void *data, s4_ms until, char (*answers)[S4_ANSWER_MAX]) ;
+
 
  /* proc.c, process.c: processes */
 
@@ -385,7 +393,7 @@ extern int s4_processes (int (*f) (pid_t, void *), void *data) ;
 extern int s4_in_container (void) ;
 
 
- /* victims.c, spare.c, thaw.c: processes that are to end */
+ /* victims.c: processes that are to end */
 
 enum s4_spared_e { S4_NOT_SPARED, S4_SPARED_STORAGE, S4_SPARED_CGROUP } ;
 
@@ -394,7 +402,7 @@ struct s4_victim_s
 {
   s4_process p ;
   int pidfd ;               /* -1: none, polled */
-  enum s4_spared_e spared ; /* after s4_victims_look() */
+  enum s4_spared_e spared ; /* after s4_victims_find_spared() */
 } ;
 
 typedef struct s4_victims_s s4_victims ;
@@ -408,15 +416,37 @@ struct s4_victims_s
 } ;
 #define S4_VICTIMS_ZERO { .list = GENALLOC_ZERO, .untouchable = GENALLOC_ZERO }
 
+ /* all of them, as many as s4_victims_count(); good until victims are found, dropped or forgotten */
 extern s4_victim *s4_victims_list (s4_victims const *) ;
+ /* how many there are, whether they still live or not */
 extern size_t s4_victims_count (s4_victims const *) ;
 
 typedef int s4_victim_func (s4_process const *, void *data) ;
  /* adds those that are wanted; never this process, pid 1, kernel threads, the dead. 0: could not look */
 extern int s4_victims_find (s4_victims *, s4_victim_func *wanted, void *data) ;
-extern void s4_victims_forget (s4_victims *) ;         /* all of them, with their pidfds */
-extern void s4_victims_look (s4_victims *) ;           /* sets spared: by what one is */
+ /* spare.c: sets spared of each, by what it is: marked storage daemons, members of marked cgroups */
+extern void s4_victims_find_spared (s4_victims *) ;
 extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sweep */
+ /*
+   scan.c: finds all that are wanted anew, and who of them is spared; if there is nobody else, again for a second, until
+   then at most. sure: nobody was born meanwhile, or escaped it. 0 with errno: could not look
+ */
+extern int s4_victims_scan (s4_victims *, s4_victim_func *wanted, void *data, s4_ms until, int *sure) ;
+extern void s4_victims_forget (s4_victims *) ;         /* all of them, with their pidfds */
+extern void s4_victims_free (s4_victims *) ;           /* the same, with their memory */
+ /* 1; 0 with ESRCH: it is dead, or its pid is another's by now; -1 with errno: can't be seen */
+extern int s4_victim_lives (s4_victim const *) ;
+ /* somebody else was found in that process group, or this process and pid 1 are; pure */
+extern int s4_victims_untouchable (s4_victims const *, pid_t group) ;
+
+enum s4_birth_e { S4_BORN_BEFORE, S4_BORN_OF_PID_1, S4_BORN_OF_OTHERS } ;
+ /* whether one of them was born by that tick, or else one has another parent than pid 1; pure */
+extern enum s4_birth_e s4_victims_birth (s4_victims const *, uint64_t since) ;
+
+ /* kill.c: signals */
+
+ /* with SIGHUP and SIGCONT, but for SIGKILL; before anybody else runs, if nobody is realtime */
+extern void s4_victims_signal (s4_victims const *, int sig) ;
  /*
    SIGKILL to all at once, so that nobody escapes by having a child: everybody, if nobody is spared, else the process
    groups that only victims have. After s4_victims_drop_spared(). 1: somebody got it
@@ -424,15 +454,23 @@ extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sw
 extern int s4_victims_sweep (s4_victims const *) ;
  /* this process's nice value; returns the one before. -20 gets it most of its CPU while it looks who is there */
 extern int s4_nice (int value) ;
- /* with SIGHUP and SIGCONT, but for SIGKILL; before anybody else runs, if nobody is realtime */
-extern void s4_victims_signal (s4_victims const *, int sig) ;
- /* reports who is alive; how many */
-extern unsigned int s4_victims_name (s4_victims const *, char const *what) ;
 
+ /* await.c: waiting for their end */
+
+ /* reports who is alive, and where they are stuck as far as that is known by then, in 300 ms at most; how many */
+extern unsigned int s4_victims_name (s4_victims const *, char const *what, s4_ms until) ;
  /* Until all are gone: 1, or 0 at that time. Names them from *next_report on, once a second. */
 extern int s4_victims_wait (s4_victims const *, s4_ms until, s4_ms *next_report) ;
 
- /* all frozen cgroups, of both versions, below /sys/fs/cgroup; reported */
+ /* omit.c: who is spared because of his pid; pids: of pid_t */
+
+extern int s4_omits (genalloc const *pids, pid_t) ;    /* that pid is one of them; pure */
+ /* adds this process's, up to pid 1; only_needed: up to the one that walks the chain. 0 with errno: not all */
+extern int s4_omit_ancestors (genalloc *pids, int only_needed) ;
+ /* adds those that the files of a directory begin with; a failure is reported, a directory that isn't there is none */
+extern int s4_omit_pidfiles (genalloc *pids, char const *dir) ;   /* 0: no memory */
+
+ /* thaw.c: all frozen cgroups, of both versions, below /sys/fs/cgroup; reported */
 extern void s4_thaw_cgroups (void) ;
 
 
@@ -926,13 +964,41 @@ typedef struct s4_swap_s s4_swap ;
 struct s4_swap_s
 {
   char const *path ;      /* decoded */
-  uint64_t size ;         /* KiB */
-  uint64_t used ;
+  uint64_t used ;         /* KiB */
   unsigned int isfile : 1 ;
 } ;
  /* pure; /proc/swaps (mm/swapfile.c:swap_show); the s4_swap point into text; 0: no memory */
 extern int s4_swaps_parse (stralloc *text, genalloc *swaps) ;
 extern int s4_swaps_load (stralloc *text, genalloc *swaps) ;   /* both replaced; 0 with errno */
+ /* pure; the path without " (deleted)", 0-terminated, replaces name; 0: it doesn't end so, or no memory */
+extern int s4_swap_undeleted (char const *path, stralloc *name) ;
+
+
+ /* swapkind.c: what swap lies on; pure */
+
+enum s4_swapkind_e
+{
+  S4_SWAP_UNKNOWN, S4_SWAP_FILE, S4_SWAP_DM, S4_SWAP_LOOP, S4_SWAP_MD, S4_SWAP_ZRAM, S4_SWAP_ZRAM_BACKED,
+  S4_SWAP_PARTITION
+} ;
+ /* 1: text is what a file says, whose name is below the device's directory in sysfs, chomped and 0-terminated */
+typedef int s4_sysfile_func (char const *file, stralloc *text, void *data) ;
+ /* by the files that there are; text: for read */
+extern enum s4_swapkind_e s4_swapkind_of_device (s4_sysfile_func *read, stralloc *text, void *data) ;
+extern int s4_swapkind_pins (enum s4_swapkind_e) gccattr_const ;              /* it keeps something busy, or may */
+extern char const *s4_swapkind_reason (enum s4_swapkind_e) gccattr_const ;    /* to switch it off, or to leave it on */
+
+ /* swapdev.c: by its name, which lies on a file system: in a worker. dev: its device, unless it is a file or unknown */
+extern enum s4_swapkind_e s4_swap_kind (s4_swap const *, dev_t *dev) ;
+ /* asks a child for those of all s4_swap: enum s4_swapkind_e, a char each; 0 with errno: only of the first ones */
+extern int s4_swap_kinds (genalloc const *swaps, stralloc *kinds) ;
+
+
+ /* memlimit.c: what could keep swap from being read back */
+
+extern int s4_is_memory_limit (char const *text) gccattr_pure ;   /* what a cgroup's file says; pure */
+ /* lifts those of cgroups that have something in the swap, or may; no strict accounting of memory any more. Reported */
+extern void s4_memory_limits_lift (void) ;
 
 
  /* superblock.c, freeze.c, newfs.c: file systems as a whole; in workers */

@@ -44,6 +44,13 @@ static struct child *child_find (pid_t pid)
   return 0 ;
 }
 
+static void child_forget (struct child *c)
+{
+  size_t last = genalloc_len(struct child, &children) - 1 ;
+  *c = genalloc_s(struct child, &children)[last] ;
+  genalloc_setlen(struct child, &children, last) ;
+}
+
  /* --- file descriptors --- */
 
 #define KEPT 3
@@ -115,9 +122,13 @@ static pid_t fork_patiently (void)
 static pid_t fork_known (void)
 {
   struct child c = { .ended = 0 } ;
+  struct child *namesake ;
   if (!genalloc_readyplus(struct child, &children, 1)) return -1 ;
   c.pid = fork_patiently() ;
-  if (c.pid > 0) genalloc_append(struct child, &children, &c) ;
+  if (c.pid <= 0) return c.pid ;
+  namesake = child_find(c.pid) ;   /* it was reaped, and nobody has asked for it */
+  if (namesake) child_forget(namesake) ;
+  genalloc_append(struct child, &children, &c) ;
   return c.pid ;
 }
 
@@ -254,5 +265,6 @@ int s4_wait (pid_t pid, s4_ms until, int *wstat)
   if (x.fd >= 0) close(x.fd) ;
   if (!c || !c->ended) return 0 ;
   *wstat = c->wstat ;
+  child_forget(c) ;
   return 1 ;
 }

@@ -60,7 +60,13 @@ static void find_children (genalloc *pids)
   s4_victims_find(&victims, &is_child, 0) ;
   for (size_t i = 0 ; i < s4_victims_count(&victims) ; i++)
     if (!genalloc_append(pid_t, pids, &s4_victims_list(&victims)[i].p.pid)) break ;
-  s4_victims_forget(&victims) ;
+  s4_victims_free(&victims) ;
+}
+
+static void family_free (struct family *f)
+{
+  genalloc_free(pid_t, &f->before) ;
+  s4_victims_free(&f->members) ;
 }
 
 static int belongs (s4_process const *p, void *data)
@@ -76,7 +82,7 @@ static int belongs (s4_process const *p, void *data)
 static void leave_out_spared (struct family *f)
 {
   s4_victim *v = s4_victims_list(&f->members) ;
-  s4_victims_look(&f->members) ;
+  s4_victims_find_spared(&f->members) ;
   for (size_t n = s4_victims_count(&f->members) ; n-- ; )
     if (v[n].p.pid == f->leader) v[n].spared = S4_NOT_SPARED ;
   s4_victims_drop_spared(&f->members) ;
@@ -121,6 +127,7 @@ static int start (char const *const *argv, s4_fork_func *begin, s4_ms limit, pid
   int p[2] ;
   struct pollfd x = { .events = POLLIN } ;
   unsigned char e = 0 ;
+  int wstat ;
   if (pipecoe(p) == -1) return 0 ;
   *pid = (*begin)(p[1]) ;
   if (*pid == -1)
@@ -140,7 +147,9 @@ static int start (char const *const *argv, s4_fork_func *begin, s4_ms limit, pid
   x.fd = p[0] ;
   if (s4_poll(&x, 1, limit) > 0) fd_read(p[0], (char *)&e, 1) ;
   fd_close(p[0]) ;
-  return e ? (errno = e, 0) : 1 ;
+  if (!e) return 1 ;
+  s4_wait(*pid, limit, &wstat) ;   /* it is ending */
+  return (errno = e, 0) ;
 }
 
  /* A block goes from program to program: what it executes now is said, too. */
@@ -167,22 +176,32 @@ static int wait_reporting (pid_t pid, char const *name, s4_ms limit, int *wstat)
   }
 }
 
-int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace, int *wstat)
+static int run (struct family *f, char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace,
+  int *wstat)
 {
   s4_ms const begun = s4_now() ;
-  struct family f = { .before = GENALLOC_ZERO, .members = S4_VICTIMS_ZERO } ;
-  prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself becomes our child, so it can be found */
-  find_children(&f.before) ;
-  if (!start(argv, begin, limit, &f.leader))
+  find_children(&f->before) ;
+  if (!start(argv, begin, limit, &f->leader))
   {
     s4_warnsys("unable to execute ", argv[0]) ;
     return S4_NOTSTARTED ;
   }
-  if (wait_reporting(f.leader, argv[0], limit, wstat)) return S4_DONE ;
+  if (wait_reporting(f->leader, argv[0], limit, wstat)) return S4_DONE ;
   s4_warn(argv[0], " is not done after ", S4_MS(s4_now() - begun), ", ending it") ;
-  if (!family_end(&f, SIGTERM, killgrace) && !family_end(&f, SIGKILL, DEATH_TIMEOUT))
-    s4_victims_name(&f.members, "can't be killed: ") ;
+  if (!family_end(f, SIGTERM, killgrace) && !family_end(f, SIGKILL, DEATH_TIMEOUT))
+    s4_victims_name(&f->members, "can't be killed: ", S4_NEVER) ;
+  s4_wait(f->leader, 0, wstat) ;   /* nobody else asks for it */
   return S4_LATE ;
+}
+
+int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace, int *wstat)
+{
+  struct family f = { .before = GENALLOC_ZERO, .members = S4_VICTIMS_ZERO } ;
+  int r ;
+  prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself becomes our child, so it can be found */
+  r = run(&f, argv, begin, limit, killgrace, wstat) ;
+  family_free(&f) ;
+  return r ;
 }
 
  /* --- a foreign one --- */

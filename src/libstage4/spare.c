@@ -123,7 +123,7 @@ static int look (unsigned int i, void *data)
 
  /* One that can't be looked at is stuck itself, and is not spared. */
 
-void s4_victims_look (s4_victims *victims)
+void s4_victims_find_spared (s4_victims *victims)
 {
   s4_victim *v = s4_victims_list(victims) ;
   unsigned int n = (unsigned int)s4_victims_count(victims) ;

@@ -13,13 +13,14 @@
 static int parse_line (char *line, s4_swap *sw)
 {
   size_t len = strcspn(line, " \t") ;
+  uint64_t size ;
   char *s = line + len ;
   if (!line[len] || !len) return 0 ;
   s += strspn(s, " \t") ;
   sw->isfile = !strncmp(s, "file", 4) ;
   s += strcspn(s, " \t") ;
   s += strspn(s, " \t") ;
-  len = uint64_scan(s, &sw->size) ;
+  len = uint64_scan(s, &size) ;
   if (!len) return 0 ;
   s += len ;
   s += strspn(s, " \t") ;
@@ -43,6 +44,15 @@ int s4_swaps_parse (stralloc *text, genalloc *swaps)
     if (parse_line(line, &sw) && !genalloc_append(s4_swap, swaps, &sw)) return 0 ;
   }
   return 1 ;
+}
+
+int s4_swap_undeleted (char const *path, stralloc *name)
+{
+  static char const deleted[] = " (deleted)" ;
+  size_t len = strlen(path) ;
+  if (len < sizeof deleted || strcmp(path + len + 1 - sizeof deleted, deleted)) return 0 ;
+  name->len = 0 ;
+  return stralloc_catb(name, path, len + 1 - sizeof deleted) && stralloc_0(name) ;
 }
 
 int s4_swaps_load (stralloc *text, genalloc *swaps)

@@ -8,24 +8,18 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
-#include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/sgetopt.h>
 #include <skalibs/sig.h>
-#include <skalibs/stralloc.h>
 #include <skalibs/types.h>
 
 #include "stage4.h"
 
 #define USAGE "stage4-nuke [ -v verbosity ] [ -f ] [ -n ] [ -t termgrace ] [ -k killgrace ] [ -s sig ] [ -a ] [ -o pid ]... [ -O dir ]... prog..."
-#define LIST_TIMEOUT 1000
 #define PATIENCE 250    /* before somebody may be frozen */
-#define DOUBT 1000      /* how long to look for who comes and goes */
 #define RESPAWNS 5      /* rounds that found nothing but processes that were started since */
 
 struct options
@@ -33,65 +27,14 @@ struct options
   s4_ms termgrace, killgrace ;
   int sig ;
   int ancestors_too ;
-  genalloc omit ;       /* pid_t: -o, -O, our ancestors */
+  genalloc omit ;       /* pid_t: -o, our ancestors, -O */
   genalloc omit_dirs ;  /* char const *: -O */
 } ;
 
 static int is_wanted (s4_process const *p, void *data)
 {
   struct options const *o = data ;
-  pid_t const *omit = genalloc_s(pid_t, &o->omit) ;
-  for (size_t n = genalloc_len(pid_t, &o->omit) ; n-- ; ) if (omit[n] == p->pid) return 0 ;
-  return 1 ;
-}
-
- /* The pid that was given last, the last field of /proc/loadavg (proc(5)); 0: unknown. */
-
-static unsigned int last_pid (void)
-{
-  stralloc text = STRALLOC_ZERO ;
-  char const *field = s4_proc_read("loadavg", &text) ? strrchr(text.s, ' ') : 0 ;
-  unsigned int pid = 0 ;
-  if (field) uint_scan(field + 1, &pid) ;
-  stralloc_free(&text) ;
-  return pid ;
-}
-
-static int are_all_spared (s4_victims const *victims)
-{
-  s4_victim const *v = s4_victims_list(victims) ;
-  size_t n = s4_victims_count(victims) ;
-  while (n--) if (!v[n].spared) return 0 ;
-  return 1 ;
-}
-
- /*
-   A scan that finds nobody is believed only if nobody was born during it: one who forks and ends all the time
-   is never where it looks. sure: it is believed.
- */
-
-static int find_victims (struct options *o, s4_victims *victims, s4_ms until, int *sure)
-{
-  s4_ms const doubted = s4_now() + DOUBT ;
-  for (;;)
-  {
-    unsigned int const before = last_pid() ;
-    s4_victims_forget(victims) ;
-    if (!s4_victims_find(victims, &is_wanted, o)) return 0 ;
-    *sure = last_pid() == before && !victims->unseen ;
-    s4_victims_look(victims) ;
-    if (*sure || !are_all_spared(victims) || s4_now() >= (until < doubted ? until : doubted)) return 1 ;
-  }
-}
-
- /* Pid 1, or somebody who is spared, starts again what we end. */
-
-static int all_respawned (s4_victims const *victims, uint64_t since)
-{
-  s4_victim const *v = s4_victims_list(victims) ;
-  size_t n = s4_victims_count(victims) ;
-  while (n--) if (v[n].p.start < since) return 0 ;
-  return getpid() != 1 ;
+  return !s4_omits(&o->omit, p->pid) ;
 }
 
 enum outcome_e { NOBODY_LEFT, RESPAWNING, UNSEEN, SURVIVORS, SIGNALLED } ;
@@ -99,9 +42,11 @@ enum outcome_e { NOBODY_LEFT, RESPAWNING, UNSEEN, SURVIVORS, SIGNALLED } ;
 struct end
 {
   int sig ;
+  int last ;               /* nobody is signalled after this */
   s4_ms until ;
   uint64_t since ;         /* when it began, in ticks */
   unsigned int respawns ;  /* rounds that found nothing older */
+  int by_others ;          /* somebody but pid 1 had children in them */
   size_t signalled ;
   int thawed ;
   int swept ;              /* without having seen anybody */
@@ -112,10 +57,25 @@ static enum outcome_e sweep_unseen (s4_victims const *victims, struct end *e)
   return e->sig == SIGKILL && !e->swept++ && s4_victims_sweep(victims) ? SIGNALLED : UNSEEN ;
 }
 
+ /*
+   Pid 1, or somebody who is spared, starts again what we end. If none of them lives any more they were no new ones:
+   they had been swept away before they were seen, and were dying.
+ */
+
+static int are_respawned (s4_victims const *victims, struct end *e, int late)
+{
+  enum s4_birth_e const birth = s4_victims_birth(victims, e->since) ;
+  if (birth == S4_BORN_BEFORE) return 0 ;
+  if (birth == S4_BORN_OF_OTHERS || getpid() == 1) e->by_others = 1 ;
+  if (++e->respawns < RESPAWNS || (getpid() == 1 && !late)) return 0 ;   /* pid 1 has the time: nobody escapes it */
+  return !e->last || s4_victims_name(victims, e->by_others ? "somebody starts them again and again, going on: " :
+    "pid 1 starts them again and again, going on: ", S4_NEVER) ;
+}
+
 static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, struct end *e)
 {
-  int sure ;
-  if (!find_victims(o, victims, e->until, &sure))
+  int sure, late ;
+  if (!s4_victims_scan(victims, &is_wanted, o, e->until, &sure))
   {
     s4_warnsys("unable to see who is there") ;
     return SURVIVORS ;
@@ -126,8 +86,9 @@ static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, s
     return SURVIVORS ;
   }
   if (!s4_victims_count(victims)) return sure ? NOBODY_LEFT : sweep_unseen(victims, e) ;
-  if (all_respawned(victims, e->since) && ++e->respawns > RESPAWNS) return RESPAWNING ;
-  if (s4_now() >= e->until && e->signalled) return SURVIVORS ;
+  late = e->signalled && s4_now() >= e->until ;
+  if (are_respawned(victims, e, late)) return RESPAWNING ;
+  if (late) return SURVIVORS ;
   if (e->sig == SIGKILL && e->signalled) s4_victims_sweep(victims) ;   /* they have been born since */
   s4_victims_signal(victims, e->sig) ;
   e->signalled += s4_victims_count(victims) ;
@@ -145,14 +106,14 @@ static int wait_for (s4_victims const *victims, struct end *e, s4_ms *next_repor
   return s4_victims_wait(victims, e->until, next_report) ;
 }
 
-static enum outcome_e end_all (struct options *o, s4_victims *victims, int sig, s4_ms grace, size_t *signalled)
+static enum outcome_e end_all (struct options *o, s4_victims *victims, struct end *e, s4_ms grace)
 {
-  struct end e = { .sig = sig, .until = s4_limit(grace), .since = s4_ticks() } ;
   s4_ms next_report = s4_now() + S4_SLOW ;
   enum outcome_e outcome ;
-  do outcome = find_and_signal(o, victims, &e) ;
-  while (outcome == SIGNALLED && wait_for(victims, &e, &next_report)) ;
-  *signalled = e.signalled ;
+  e->until = s4_limit(grace) ;
+  e->since = s4_ticks() ;
+  do outcome = find_and_signal(o, victims, e) ;
+  while (outcome == SIGNALLED && wait_for(victims, e, &next_report)) ;
   return outcome == SIGNALLED ? SURVIVORS : outcome ;
 }
 
@@ -161,16 +122,15 @@ static int nuke (struct options *o)
   s4_ms const start = s4_now() ;
   int const nice = s4_nice(-20) ;   /* its workers, too: a fork bomb leaves nothing to the others */
   s4_victims victims = S4_VICTIMS_ZERO ;
-  size_t asked = 0, killed = 0 ;
-  enum outcome_e outcome = end_all(o, &victims, o->sig, o->termgrace, &asked) ;
-  if (outcome == SURVIVORS) s4_victims_name(&victims, "killing ") ;
-  if (outcome != NOBODY_LEFT) outcome = end_all(o, &victims, SIGKILL, o->killgrace, &killed) ;
-  if (outcome == SURVIVORS) s4_victims_name(&victims, "can't be killed: ") ;
+  struct end asked = { .sig = o->sig }, killed = { .sig = SIGKILL, .last = 1 } ;
+  enum outcome_e outcome = end_all(o, &victims, &asked, o->termgrace) ;
+  if (outcome == SURVIVORS) s4_victims_name(&victims, "killing ", S4_NEVER) ;
+  if (outcome != NOBODY_LEFT) outcome = end_all(o, &victims, &killed, o->killgrace) ;
+  if (outcome == SURVIVORS) s4_victims_name(&victims, "can't be killed: ", S4_NEVER) ;
   if (outcome == UNSEEN && victims.unseen) s4_warnerr(victims.unseen, "unable to see all who are there") ;
   else if (outcome == UNSEEN) s4_info("processes come and go too fast to be seen, going on") ;
-  if (outcome == RESPAWNING) s4_victims_name(&victims, "pid 1 starts them again and again, going on: ") ;
   s4_info(outcome == NOBODY_LEFT ? "nobody is left after " : "somebody is left after ", S4_MS(s4_now() - start),
-    ", asked ", S4_NUM((int64_t)asked), ", killed ", S4_NUM((int64_t)killed)) ;
+    ", asked ", S4_NUM((int64_t)asked.signalled), ", killed ", S4_NUM((int64_t)killed.signalled)) ;
   s4_nice(nice) ;
   return outcome == NOBODY_LEFT ? S4_DONE : S4_LEFT ;
 }
@@ -181,7 +141,7 @@ static int show_plan (struct options *o)
   pid_t const *omit = genalloc_s(pid_t, &o->omit) ;
   s4_victim const *v ;
   int sure ;
-  if (!find_victims(o, &victims, 0, &sure))
+  if (!s4_victims_scan(&victims, &is_wanted, o, 0, &sure))
   {
     s4_fatalsys("unable to see who is there") ;
     return S4_NOTSTARTED ;
@@ -196,67 +156,11 @@ static int show_plan (struct options *o)
   return S4_DONE ;
 }
 
- /* --- who is spared because of his pid --- */
-
- /* Those up to the one that walks the chain are needed in any case: it would end with this step. */
-
-static int omit_ancestors (struct options *o)
+static int omit_all (struct options *o)
 {
-  s4_process p = { .ppid = getppid() } ;
-  size_t needed = genalloc_len(pid_t, &o->omit) ;
-  while (p.ppid > 1)
-  {
-    pid_t const pid = p.ppid ;
-    if (!genalloc_append(pid_t, &o->omit, &pid)) return 0 ;
-    if (pid == s4.pid) needed = genalloc_len(pid_t, &o->omit) ;
-    if (!s4_process_read(pid, &p))
-    {
-      if (errno != ESRCH) return 0 ;
-      break ;
-    }
-  }
-  if (o->ancestors_too) genalloc_setlen(pid_t, &o->omit, needed) ;
-  return 1 ;
-}
-
-struct pidfiles
-{
-  char const *dirname ;
-  int dir ;
-  int out ;
-  int err ;
-} ;
-
-static int read_pidfile (char const *name, void *data)
-{
-  struct pidfiles *p = data ;
-  stralloc sa = STRALLOC_ZERO ;
-  unsigned int pid ;
-  int fd = openat(p->dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
-  int ok = fd != -1 && slurp(&sa, fd) && stralloc_0(&sa) ;
-  if (!ok && errno != EISDIR) s4_warnsys("unable to read ", p->dirname, "/", name) ;
-  else if (ok && uint_scan(sa.s, &pid) && pid) p->err = s4_answer(p->out, &(pid_t){ (pid_t)pid }, sizeof(pid_t)) ;
-  if (fd != -1) fd_close(fd) ;
-  stralloc_free(&sa) ;
-  return !p->err ;
-}
-
-static int read_pidfiles (int out, void *data)
-{
-  struct pidfiles p = { .dirname = data, .dir = open(data, O_RDONLY | O_DIRECTORY | O_CLOEXEC), .out = out } ;
-  if (p.dir == -1) return errno == ENOENT ? 0 : errno ;
-  return s4_dir_each(dup(p.dir), &read_pidfile, &p) == -1 ? errno : p.err ;
-}
-
-static int omit_pidfiles (struct options *o)
-{
-  genalloc pids = GENALLOC_ZERO ;
+  if (!s4_omit_ancestors(&o->omit, o->ancestors_too)) return 0 ;
   for (size_t i = 0 ; i < genalloc_len(char const *, &o->omit_dirs) ; i++)
-  {
-    char const *dir = genalloc_s(char const *, &o->omit_dirs)[i] ;
-    if (!s4_ask(&read_pidfiles, (void *)dir, LIST_TIMEOUT, &pids)) s4_warnsys("unable to read ", dir) ;
-    if (!genalloc_cat(pid_t, &o->omit, &pids)) return 0 ;
-  }
+    if (!s4_omit_pidfiles(&o->omit, genalloc_s(char const *, &o->omit_dirs)[i])) return 0 ;
   return 1 ;
 }
 
@@ -306,7 +210,6 @@ int main (int argc, char const **argv, char const *const *envp)
   }
   if (!s4.dryrun) sig_ignore(SIGHUP) ;   /* the terminal's session leader may be one of them */
   s4_raise_files() ;   /* each victim is held by one; in a chain there are enough, a login has few */
-  if (!ok || !omit_ancestors(&o) || !omit_pidfiles(&o))
-    s4_warnsys("unable to spare all that should be") ;
+  if (!ok || !omit_all(&o)) s4_warnsys("unable to spare all that should be") ;
   s4_step_next(argv, s4.dryrun ? show_plan(&o) : nuke(&o)) ;
 }

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/swap.h>
 #include <sys/sysmacros.h>
 
@@ -18,9 +17,7 @@
 #include "stage4.h"
 
 #define USAGE "stage4-swapoff [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] [ -A ] prog..."
-#define LOOK_TIMEOUT 1000
 #define VICTIM_OOM 1000   /* if the content doesn't fit, the kernel ends the child that asked, and nobody else */
-#define UNLIMITED 19      /* digits: what cgroup 1 says if there is no limit */
 
 struct plan
 {
@@ -31,89 +28,6 @@ struct plan
   int all ;
 } ;
 
- /* --- what keeps what busy; in a child, because the names lie on file systems --- */
-
-static int sysfile_says (unsigned int major, unsigned int minor, char const *file, stralloc *text)
-{
-  stralloc path = STRALLOC_ZERO ;
-  int r = s4_sys_device(&path, major, minor, file) && s4_sys_read(path.s, text) ;
-  stralloc_free(&path) ;
-  return r ;
-}
-
- /* What ends so may be the kernel's word for a node that was removed, and made anew since. */
-
-static int without_deleted (char const *path, stralloc *name)
-{
-  static char const deleted[] = " (deleted)" ;
-  size_t len = strlen(path) ;
-  if (len < sizeof deleted || strcmp(path + len + 1 - sizeof deleted, deleted)) return 0 ;
-  name->len = 0 ;
-  return stralloc_catb(name, path, len + 1 - sizeof deleted) && stralloc_0(name) ;
-}
-
-enum kind_e { UNKNOWN, ON_FILE, ON_DM, ON_LOOP, ON_MD, ON_ZRAM, ON_ZRAM_BACKED, ON_PARTITION } ;
-
-static enum kind_e kind_of_device (unsigned int major, unsigned int minor, stralloc *text)
-{
-  if (sysfile_says(major, minor, "/dm/name", text)) return ON_DM ;
-  if (sysfile_says(major, minor, "/loop/backing_file", text) || sysfile_says(major, minor, "/../loop/backing_file",
-    text)) return ON_LOOP ;
-  if (sysfile_says(major, minor, "/md/array_state", text) || sysfile_says(major, minor, "/../md/array_state", text))
-    return ON_MD ;
-  if (sysfile_says(major, minor, "/backing_dev", text)) return strcmp(text->s, "none") ? ON_ZRAM_BACKED : ON_ZRAM ;
-  if (sysfile_says(major, minor, "/disksize", text)) return ON_ZRAM ;
-  return ON_PARTITION ;
-}
-
-static int device_of (s4_swap const *sw, dev_t *dev)
-{
-  struct stat st ;
-  stralloc name = STRALLOC_ZERO ;
-  int r = !stat(sw->path, &st) || (without_deleted(sw->path, &name) && !stat(name.s, &st)) ;
-  stralloc_free(&name) ;
-  if (!r || !S_ISBLK(st.st_mode)) return 0 ;
-  *dev = st.st_rdev ;
-  return 1 ;
-}
-
-static enum kind_e kind_of (s4_swap const *sw, stralloc *text)
-{
-  dev_t dev ;
-  if (sw->isfile) return ON_FILE ;
-  return device_of(sw, &dev) ? kind_of_device(major(dev), minor(dev), text) : UNKNOWN ;
-}
-
-static int look (int fd, void *data)
-{
-  struct plan *p = data ;
-  stralloc text = STRALLOC_ZERO ;
-  for (size_t i = 0 ; i < genalloc_len(s4_swap, &p->swaps) ; i++)
-  {
-    char kind = (char)kind_of(genalloc_s(s4_swap, &p->swaps) + i, &text) ;
-    int e = s4_answer(fd, &kind, 1) ;
-    if (e) return e ;
-  }
-  return 0 ;
-}
-
-static char const *reason_for (enum kind_e kind, int *goes)
-{
-  *goes = 1 ;
-  switch (kind)
-  {
-    case ON_FILE : return "a file keeps its file system busy" ;
-    case ON_DM : return "keeps a device-mapper device busy" ;
-    case ON_LOOP : return "keeps a loop device busy" ;
-    case ON_MD : return "keeps a RAID array busy" ;
-    case ON_ZRAM_BACKED : return "zram with a backing device" ;
-    case ON_PARTITION : *goes = 0 ; return "a partition pins nothing" ;
-    case ON_ZRAM : *goes = 0 ; return "zram pins nothing" ;
-    case UNKNOWN : break ;
-  }
-  return "can't be looked at" ;
-}
-
 static int plan_make (struct plan *p)
 {
   stralloc kinds = STRALLOC_ZERO ;
@@ -122,14 +36,14 @@ static int plan_make (struct plan *p)
   if (!s4_swaps_load(&p->text, &p->swaps)) return errno == ENOENT ;   /* a kernel without swap */
   n = (unsigned int)genalloc_len(s4_swap, &p->swaps) ;
   if (!n) return 1 ;
-  s4_ask(&look, p, LOOK_TIMEOUT, &kinds) ;   /* what isn't answered can't be looked at, so it goes */
+  s4_swap_kinds(&p->swaps, &kinds) ;   /* what isn't answered can't be looked at, so it goes */
   if (!genalloc_ready(char const *, &reasons, n)) return 0 ;
   p->reason = genalloc_s(char const *, &reasons) ;
   for (unsigned int i = 0 ; i < n ; i++)
   {
-    int goes ;
-    p->reason[i] = reason_for(i < kinds.len ? (enum kind_e)kinds.s[i] : UNKNOWN, &goes) ;
-    if (p->all && !goes) p->reason[i] = "all were asked for" ;
+    enum s4_swapkind_e const kind = i < kinds.len ? (enum s4_swapkind_e)kinds.s[i] : S4_SWAP_UNKNOWN ;
+    int const goes = s4_swapkind_pins(kind) ;
+    p->reason[i] = p->all && !goes ? "all were asked for" : s4_swapkind_reason(kind) ;
     if ((goes || p->all) && !genalloc_append(unsigned int, &p->which, &i)) return 0 ;
   }
   return 1 ;
@@ -140,42 +54,6 @@ static s4_swap const *nth (struct plan const *p, unsigned int k)
   return genalloc_s(s4_swap, &p->swaps) + genalloc_s(unsigned int, &p->which)[k] ;
 }
 
- /*
-   --- limits ---
-   What is read back counts for the cgroup whose it was. Beyond that one's limit the kernel ends a process in there,
-   not the one that called swapoff(2); and if it can't, swapoff(2) fails, however much memory there is.
- */
-
- /* Of both versions. The order is that in which cgroup 1 allows it. */
-
-static struct { char const *file, *none ; } const limits[] =
-{
-  { "/memory.high", "max" }, { "/memory.max", "max" },
-  { "/memory.memsw.limit_in_bytes", "-1" }, { "/memory.limit_in_bytes", "-1" }
-} ;
-
-static int is_limit (char const *text)
-{
-  return strspn(text, "0123456789") && strspn(text, "0123456789") < UNLIMITED ;
-}
-
-static int lift (char const *dir)
-{
-  static stralloc text = STRALLOC_ZERO ;
-  int lifted = 0 ;
-  if (s4_cgroup_read(dir, "/memory.swap.current", &text) && !strcmp(text.s, "0\n")) return 0 ;
-  for (unsigned int k = 0 ; k < sizeof limits / sizeof *limits ; k++)
-    if (s4_cgroup_read(dir, limits[k].file, &text) && is_limit(text.s))
-      lifted |= s4_cgroup_write(dir, limits[k].file, limits[k].none) ;
-  return lifted ;
-}
-
-static void limits_lift (void)
-{
-  s4_proc_write("sys/vm/overcommit_memory", "0") ;   /* strict, swapoff(2) asks for the size of the swap, used or not */
-  s4_cgroups_change(&lift, "lifted the memory limits of", "gave up looking for cgroups with a memory limit") ;
-}
-
  /* --- the job --- */
 
 static int switch_one_off (char const *path)
@@ -183,7 +61,7 @@ static int switch_one_off (char const *path)
   stralloc name = STRALLOC_ZERO ;
   if (!swapoff(path)) return 0 ;
   if (errno != ENOENT) return errno ;
-  if (!without_deleted(path, &name)) return ENOENT ;
+  if (!s4_swap_undeleted(path, &name)) return ENOENT ;
   return swapoff(name.s) == -1 ? errno : 0 ;
 }
 
@@ -191,10 +69,10 @@ static int switch_one_off (char const *path)
 
 static void zram_let_go (s4_swap const *sw)
 {
-  stralloc text = STRALLOC_ZERO ;
+  stralloc file = STRALLOC_ZERO ;
   dev_t dev ;
-  if (sw->isfile || !device_of(sw, &dev) || kind_of_device(major(dev), minor(dev), &text) != ON_ZRAM_BACKED) return ;
-  if (!s4_sys_device(&text, major(dev), minor(dev), "/reset") || !openwritenclose_unsafe(text.s, "1", 1))
+  if (s4_swap_kind(sw, &dev) != S4_SWAP_ZRAM_BACKED) return ;
+  if (!s4_sys_device(&file, major(dev), minor(dev), "/reset") || !openwritenclose_unsafe(file.s, "1", 1))
     s4_warnsys("unable to reset ", sw->path) ;
 }
 
@@ -261,7 +139,7 @@ static int switch_off (struct plan *p, s4_ms timeout)
     .slow = "still switching off", .name = &add_name, .flow = &flow_from_swap, .data = p } ;
   s4_task const *t ;
   if (!n) return S4_DONE ;
-  limits_lift() ;
+  s4_memory_limits_lift() ;
   t = s4_work(&job) ;
   if (t) return report_swaps(p, t, n) ;
   s4_warnsys("unable to start a worker") ;

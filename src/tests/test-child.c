@@ -258,7 +258,8 @@ static void waiting (void)
   ok(!s4_wait(pid[0], start - 1000, &wstat), "a moment that has passed") ;
   kill(pid[0], SIGKILL) ;
   ok(s4_wait(pid[0], s4_now() + 20000, &wstat) == 1 && WIFSIGNALED(wstat) && WTERMSIG(wstat) == SIGKILL, "killed") ;
-  ok(s4_wait(pid[0], s4_now(), &wstat) == 1 && WIFSIGNALED(wstat), "asked again: the same") ;
+  start = s4_now() ;
+  ok(!s4_wait(pid[0], start + 5000, &wstat) && s4_now() - start < 4000, "asked again: it is no child any more, no wait at all") ;
   start = s4_now() ;
   ok(!s4_wait(getpid(), start + 5000, &wstat) && s4_now() - start < 4000, "one that is no child: no wait at all") ;
   for (int i = 0 ; i < 20 ; i++) pid[i] = child_that(0, i) ;

@@ -136,6 +136,33 @@ ok "?=1" console_has "$console" '^\?=1'
 ok "it is still counted at the end" console_has "$console" 'left: 0 writable file systems, [0-9]* mounts, 1 swaps,'
 reset_and_clean kinds
 
+# Cgroup 1: a limit stays where nothing is in the swap.
+VM_TIME=60 guest "$work/dm.img" <<'END'
+dm create dm /dev/vda
+mkswap /dev/mapper/dm >/dev/null
+swapon /dev/mapper/dm
+mount -t cgroup -o memory memory /sys/fs/cgroup
+cd /sys/fs/cgroup
+mkdir load idle
+echo 8M >idle/memory.limit_in_bytes
+sh -c 'echo $$ >idle/cgroup.procs ; exec sleep 1000' &
+sh -c 'echo $$ >load/cgroup.procs ; exec @load swapped 6' &
+load=$!
+sleep 2
+echo 2M >load/memory.limit_in_bytes
+cat /proc/swaps
+check "cgroup 1: swap is in use" test "$(awk 'NR > 1 { print $4 }' /proc/swaps)" -gt 1000
+check "cgroup 1: the idle one has memory" test "$(cat idle/memory.usage_in_bytes)" -gt 0
+stage4-swapoff -f -v 2
+check "cgroup 1: off" test $? = 0
+check "cgroup 1: who had it lives" kill -0 $load
+check "cgroup 1: its limit is lifted" test "$(cat load/memory.limit_in_bytes)" -gt 8388608
+check "cgroup 1: the other one stays" test "$(cat idle/memory.limit_in_bytes)" = 8388608
+END
+guest_says "cgroup 1: swap is in use" "cgroup 1: the idle one has memory" "cgroup 1: off" "cgroup 1: who had it lives" \
+  "cgroup 1: its limit is lifted" "cgroup 1: the other one stays"
+ok "cgroup 1: it is said" console_has "$console" 'lifted the memory limits of /sys/fs/cgroup/load$'
+
 # More than the memory, most of it in a tmpfs that goes later: too early, swap can't be switched off; then it can.
 image_ext4 "$work/disk.img" 160M
 VM_TIME=90 VM_MEMORY=128M guest "$work/disk.img" <<'END'
