@@ -539,6 +539,10 @@ extern void s4_mounts_free (s4_mounts *) ;
 extern int s4_mounts_load_all (s4_mounts *) ;
  /* pure: its devices (uint64_t), sorted; 0: no memory */
 extern int s4_mounts_devices (s4_mounts const *, genalloc *devices) ;
+ /* pure */
+extern int s4_has_device (genalloc const *devices, uint64_t) ;
+ /* the same for this and all other mount namespaces; 0 with errno */
+extern int s4_devices_everywhere (genalloc *devices) ;
  /* pure: appends those of n mounts of that process, with such paths, that are on none of these devices; 0: no memory */
 extern int s4_mounts_pick_elsewhere (genalloc const *devices, s4_mount const *there, size_t n, pid_t, genalloc *found) ;
 extern uint64_t s4_mount_device (s4_mount const *) gccattr_pure ;    /* of its superblock: to compare */
@@ -640,8 +644,8 @@ extern int s4_storage_load_all (s4_storage *, s4_mounts *) ;
  /* the pure parts of it, in this order: without edges; then those of overlays, whose names may be from below oldroot */
 extern int s4_storage_make (s4_storage *, s4_mounts const *) ;
 extern int s4_overlay_edges (s4_storage *, char const *oldroot) ;
- /* marks: of each superblock; those that a marked one lies on get marked too; pure */
-extern void s4_storage_mark_below (s4_storage const *, unsigned char *marks) ;
+ /* marks: of each superblock; those that a marked one lies on, or maybe lies on, get marked too; pure */
+extern void s4_storage_mark_below (s4_storage const *, unsigned char *marks, int maybe) ;
  /* changes while the file system of that mount moves; 0 if it has no disk */
 extern uint64_t s4_storage_progress (s4_storage const *, unsigned int mount) ;
 
@@ -760,6 +764,7 @@ struct s4_pending_s         /* a mount that could lose data, and was given up: t
 {
   unsigned int id ;
   pid_t worker ;           /* that is in the system call */
+  uint64_t device ;
   int alive ;              /* by the last look at it */
   char const *what ;       /* "DIR (TYPE on SOURCE)" */
   size_t dirlen ;
@@ -936,6 +941,14 @@ extern int s4_sys_device (stralloc *, unsigned int major, unsigned int minor, ch
 extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data) ;
 
 
+ /* unseen.c: file systems of disks (ext4, xfs, f2fs) that live, but that no mount table shows */
+
+typedef struct s4_unseen_s s4_unseen ;
+struct s4_unseen_s { char const *name, *type ; uint64_t device ; } ;   /* "/dev/vda1" */
+ /* s4_unseen; replaces what was there. 0 with errno */
+extern int s4_unseen_find (genalloc *unseen) ;
+
+
  /* leftovers.c: what there is to tear down */
 
 typedef struct s4_leftovers_s s4_leftovers ;
@@ -1035,6 +1048,8 @@ extern int s4_freezable_find (s4_superblocks *, s4_storage const *) ;
 extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: not finished in time */
  /* where nothing can be seen or no worker started: the kernel makes all that it can read-only, by itself (sysrq) */
 extern void s4_emergency_readonly (void) ;
+ /* the same if there is something that no mount table shows; how many there are */
+extern unsigned int s4_unseen_readonly (void) ;
 
 
  /* reboot.c */

@@ -18,7 +18,7 @@
 
 #include "stage4.h"
 
-#define NSNAME_MAX 64    /* of a namespace: "mnt:[4026531841]" */
+#define LINK_MAX 1024    /* "mnt:[4026531841]", or so much of the path of a root as tells it from others */
 #define TIMEOUT 2000     /* for all namespaces, of which there may be as many as processes */
 
  /* --- which mounts: pure --- */
@@ -29,24 +29,37 @@ static int compare_device (void const *a, void const *b)
   return x < y ? -1 : x > y ;
 }
 
+static int add_devices (genalloc *devices, s4_mount const *m, size_t n)
+{
+  for (size_t i = 0 ; i < n ; i++)
+  {
+    uint64_t const device = s4_mount_device(m + i) ;
+    if (!genalloc_append(uint64_t, devices, &device)) return 0 ;
+  }
+  return 1 ;
+}
+
+static int sort_devices (genalloc *devices)
+{
+  if (devices->len) qsort(devices->s, genalloc_len(uint64_t, devices), sizeof(uint64_t), &compare_device) ;
+  return 1 ;
+}
+
 int s4_mounts_devices (s4_mounts const *ms, genalloc *devices)
 {
   devices->len = 0 ;
-  for (unsigned int i = 0 ; i < ms->n ; i++)
-  {
-    uint64_t const device = s4_mount_device(ms->m + i) ;
-    if (!genalloc_append(uint64_t, devices, &device)) return 0 ;
-  }
-  if (ms->n) qsort(devices->s, ms->n, sizeof(uint64_t), &compare_device) ;
-  return 1 ;
+  return add_devices(devices, ms->m, ms->n) && sort_devices(devices) ;
+}
+
+int s4_has_device (genalloc const *devices, uint64_t device)
+{
+  size_t n = genalloc_len(uint64_t, devices) ;
+  return n && bsearch(&device, devices->s, n, sizeof device, &compare_device) ;
 }
 
 static int is_only_there (genalloc const *own, s4_mount const *m)
 {
-  uint64_t const device = s4_mount_device(m) ;
-  size_t n = genalloc_len(uint64_t, own) ;
-  if (m->readonly || s4_fsclass(m->type) != S4_FS_DISK) return 0 ;
-  return !n || !bsearch(&device, own->s, n, sizeof device, &compare_device) ;
+  return !m->readonly && s4_fsclass(m->type) == S4_FS_DISK && !s4_has_device(own, s4_mount_device(m)) ;
 }
 
  /*
@@ -72,23 +85,40 @@ struct search
 {
   s4_mounts const *own ;
   genalloc devices ;       /* uint64_t: of these, sorted */
-  genalloc namespaces ;    /* uint64_t: numbers of those that were looked at */
+  genalloc views ;         /* uint64_t: of namespaces that were looked at */
   genalloc found ;         /* s4_mount */
+  genalloc *everywhere ;   /* uint64_t: devices of all that was looked at; or null */
   s4_ms limit ;
 } ;
 
-static int is_new (struct search *x, pid_t pid)
+static ssize_t read_link (pid_t pid, char const *link, char *buf, size_t size)
 {
   char name[S4_PROCNAME] ;
-  char ns[NSNAME_MAX] ;
-  uint64_t const *seen = genalloc_s(uint64_t, &x->namespaces) ;
-  uint64_t number ;
-  ssize_t r = readlinkat(s4_proc(), s4_proc_name(name, pid, "/ns/mnt"), ns, sizeof ns - 1) ;
-  if (r <= 0) return 0 ;
-  ns[r] = 0 ;
-  if (!uint64_scan(ns + strcspn(ns, "0123456789"), &number)) return 0 ;
-  for (size_t i = genalloc_len(uint64_t, &x->namespaces) ; i-- ; ) if (seen[i] == number) return 0 ;
-  return genalloc_append(uint64_t, &x->namespaces, &number) ;
+  ssize_t r = readlinkat(s4_proc(), s4_proc_name(name, pid, link), buf, size - 1) ;
+  buf[r > 0 ? r : 0] = 0 ;
+  return r ;
+}
+
+ /* The number of its namespace; another one if its root isn't "/": from there only a part of it can be seen. */
+
+static uint64_t view_of (pid_t pid)
+{
+  char link[LINK_MAX] ;
+  uint64_t view ;
+  if (read_link(pid, "/ns/mnt", link, sizeof link) <= 0
+   || !uint64_scan(link + strcspn(link, "0123456789"), &view)) return 0 ;
+  if (read_link(pid, "/root", link, sizeof link) <= 0 || !strcmp(link, "/")) return view ;
+  for (char const *s = link ; *s ; s++) view = view * 31 + (unsigned char)*s ;
+  return view ;
+}
+
+static int is_new (struct search *x, pid_t pid)
+{
+  uint64_t const *seen = genalloc_s(uint64_t, &x->views) ;
+  uint64_t view = view_of(pid) ;
+  if (!view) return 0 ;
+  for (size_t i = genalloc_len(uint64_t, &x->views) ; i-- ; ) if (seen[i] == view) return 0 ;
+  return genalloc_append(uint64_t, &x->views, &view) ;
 }
 
  /* The text stays if something points into it. */
@@ -103,7 +133,9 @@ static int look_at_table (struct search *x, pid_t pid)
   if (s4_proc_read(s4_proc_name(name, pid, "/mountinfo"), &text))
     ok = s4_mountinfo_parse(&text, &mounts)
      && s4_mounts_pick_elsewhere(&x->devices, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts), pid,
-      &x->found) ;
+      &x->found)
+     && (!x->everywhere
+      || add_devices(x->everywhere, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts))) ;
   genalloc_free(s4_mount, &mounts) ;
   if (genalloc_len(s4_mount, &x->found) == before) stralloc_free(&text) ;
   return ok ;
@@ -128,10 +160,10 @@ static int append (s4_mounts *ms, s4_mount const *m, unsigned int n)
   return 1 ;
 }
 
-int s4_mounts_load_all (s4_mounts *ms)
+static int load_all (s4_mounts *ms, genalloc *everywhere)
 {
-  struct search x = { .own = ms, .devices = GENALLOC_ZERO, .namespaces = GENALLOC_ZERO, .found = GENALLOC_ZERO,
-    .limit = s4_limit(TIMEOUT) } ;
+  struct search x = { .own = ms, .devices = GENALLOC_ZERO, .views = GENALLOC_ZERO, .found = GENALLOC_ZERO,
+    .everywhere = everywhere, .limit = s4_limit(TIMEOUT) } ;
   int ok = s4_mounts_load(ms) ;
   if (!ok || s4.container) return ok ;
   is_new(&x, getpid()) ;
@@ -139,8 +171,23 @@ int s4_mounts_load_all (s4_mounts *ms)
   if (ok && genalloc_len(s4_mount, &x.found))
     ok = append(ms, genalloc_s(s4_mount, &x.found), (unsigned int)genalloc_len(s4_mount, &x.found)) ;
   genalloc_free(uint64_t, &x.devices) ;
-  genalloc_free(uint64_t, &x.namespaces) ;
+  genalloc_free(uint64_t, &x.views) ;
   genalloc_free(s4_mount, &x.found) ;
+  return ok ;
+}
+
+int s4_mounts_load_all (s4_mounts *ms)
+{
+  return load_all(ms, 0) ;
+}
+
+int s4_devices_everywhere (genalloc *devices)
+{
+  s4_mounts ms = S4_MOUNTS_ZERO ;
+  int ok ;
+  devices->len = 0 ;
+  ok = load_all(&ms, devices) && add_devices(devices, ms.m, ms.n) && sort_devices(devices) ;
+  s4_mounts_free(&ms) ;
   return ok ;
 }
 

@@ -9,11 +9,14 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
+#include <skalibs/genalloc.h>
 
 #include "stage4.h"
 
@@ -168,17 +171,50 @@ static int none_is_writable (void)
   return none ;
 }
 
+ /* Records come one by one (Documentation/ABI/testing/dev-kmsg). 1: one of them says so; 0: none; -1: unreadable */
+
+static int kmsg_says (int fd, char const *what)
+{
+  char record[8192] ;
+  ssize_t r ;
+  if (fd == -1) return -1 ;
+  while ((r = fd_read(fd, record, sizeof record - 1)) > 0 || (r == -1 && errno == EPIPE))
+  {
+    if (r <= 0) continue ;   /* some were overwritten */
+    record[r] = 0 ;
+    if (strstr(record, what)) return 1 ;
+  }
+  return 0 ;
+}
+
 void s4_emergency_readonly (void)
 {
   s4_ms const limit = s4_limit(EMERGENCY_TIMEOUT) ;
+  int kmsg ;
+  int done = 0 ;
   if (s4.container) return ;   /* it is done to all of the machine */
   s4_warn("leaving it to the kernel to make all file systems read-only, by sysrq") ;
-  if (!s4_proc_write("sysrq-trigger", "u"))
+  kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
+  if (kmsg != -1) lseek(kmsg, 0, SEEK_END) ;
+  if (!s4_proc_write("sysrq-trigger", "u")) s4_warnsys("unable to use sysrq u") ;
+  else while (!done && s4_now() < limit)
   {
-    s4_warnsys("unable to use sysrq u") ;
-    return ;
+    s4_poll(0, 0, s4_now() + EMERGENCY_TICK) ;
+    done = kmsg_says(kmsg, "Emergency Remount complete") ;   /* fs/super.c:do_emergency_remount */
+    if (done == -1) done = none_is_writable() ;
   }
-  while (!none_is_writable() && s4_now() < limit) s4_poll(0, 0, s4_now() + EMERGENCY_TICK) ;
+  if (kmsg != -1) fd_close(kmsg) ;
+}
+
+unsigned int s4_unseen_readonly (void)
+{
+  genalloc unseen = GENALLOC_ZERO ;
+  unsigned int n ;
+  if (!s4_unseen_find(&unseen)) s4_warnsys("unable to see what no mount table shows") ;
+  n = (unsigned int)genalloc_len(s4_unseen, &unseen) ;
+  if (n) s4_emergency_readonly() ;
+  genalloc_free(s4_unseen, &unseen) ;
+  return n ;
 }
 
 static unsigned int count_writable (struct each const *e)

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 
+#include <linux/major.h>
+
 #include <skalibs/genalloc.h>
 
 #include "stage4.h"
@@ -26,6 +28,7 @@ struct force
   unsigned char *seen ;     /* of each mount */
   unsigned char *carries ;  /* of each mount: a disk that would be lost from sight with it */
   unsigned char *put_off ;  /* of each mount: not forced because of that */
+  unsigned char *kept ;     /* of each superblock: forced by way of any mount, it would be gone for a kept one, too */
   int flags ;
 } ;
 
@@ -72,14 +75,45 @@ static void find_carriers (struct force *f)
       f->carries[i] = 1 ;
 }
 
+ /* So does a disk whose file lies there, maybe in a flush that was given up, and that must not fail. */
+
+static void find_carriers_of_files (struct force *f)
+{
+  s4_unmount const *u = f->u ;
+  s4_edge const *e = genalloc_s(s4_edge, &u->st.edges) ;
+  for (size_t k = 0 ; k < genalloc_len(s4_edge, &u->st.edges) ; k++)
+    if (u->st.at_risk[e[k].first] && !s4.container) f->carries[e[k].then] = 1 ;
+}
+
+static int some_loop_is_flushed (s4_unmount const *u)
+{
+  s4_pending const *x = genalloc_s(s4_pending, &u->pending) ;
+  for (size_t k = genalloc_len(s4_pending, &u->pending) ; k-- ; ) if (x[k].device >> 32 == LOOP_MAJOR) return 1 ;
+  return 0 ;
+}
+
+static void find_kept (struct force *f)
+{
+  s4_unmount const *u = f->u ;
+  for (unsigned int i = 0 ; i < u->ms.n ; i++)
+    if (s4_kept_find(&u->kept, u->ms.m[i].id) >= 0) f->kept[u->st.sb[i]] = 1 ;
+  s4_storage_mark_below(&u->st, f->kept, 1) ;
+}
+
+static int is_kept (struct force const *f, unsigned int i)
+{
+  s4_unmount const *u = f->u ;
+  return f->flags & MNT_FORCE ? f->kept[u->st.sb[i]] : s4_kept_find(&u->kept, u->ms.m[i].id) >= 0 ;
+}
+
 static int add_if_forceable (struct force *f, unsigned int i)
 {
   s4_unmount *u = f->u ;
   s4_mount const *m = u->ms.m + i ;
   f->seen[i] = 1 ;
   if (!s4_may_hang(m->type)) return 1 ;
-  if (s4_kept_find(&u->kept, m->id) >= 0 || !s4_type_wanted(u->types, m->type)) return 1 ;
-  if (f->carries[i])
+  if (is_kept(f, i) || !s4_type_wanted(u->types, m->type)) return 1 ;
+  if (f->carries[i] || some_loop_is_flushed(u))
   {
     u->put_off = f->put_off[i] = 1 ;
     return 1 ;
@@ -176,17 +210,21 @@ static int try_hung_again (struct force const *f)
 static int force (s4_unmount *u, int flags)
 {
   struct force f = { .u = u, .which = GENALLOC_ZERO, .seen = calloc(u->ms.n + 1, 1),
-    .carries = calloc(u->ms.n + 1, 1), .put_off = calloc(u->ms.n + 1, 1), .flags = flags } ;
-  int ok = f.seen && f.carries && f.put_off ;
+    .carries = calloc(u->ms.n + 1, 1), .put_off = calloc(u->ms.n + 1, 1), .kept = calloc(u->st.nsb + 1, 1),
+    .flags = flags } ;
+  int ok = f.seen && f.carries && f.put_off && f.kept ;
   if (ok)
   {
     find_carriers(&f) ;
+    find_carriers_of_files(&f) ;
+    find_kept(&f) ;
     ok = find_forceable(&f) && (flags & MNT_FORCE || leave_highest(&f)) ;
   }
   if (ok && genalloc_len(unsigned int, &f.which)) ok = run_forces(&f) && try_hung_again(&f) ;
   free(f.seen) ;
   free(f.carries) ;
   free(f.put_off) ;
+  free(f.kept) ;
   genalloc_free(unsigned int, &f.which) ;
   return ok ;
 }

@@ -159,7 +159,11 @@ static int see_layer (char const *path, enum s4_layer_e kind, void *data)
 {
   struct overlay *o = data ;
   unsigned int here, there = S4_NONE ;
-  if (path[0] != '/') return 1 ;   /* to a directory that nobody knows any more, as container engines do for length */
+  if (path[0] != '/')
+  {
+    o->unknown = 1 ;   /* to a directory that nobody knows any more, as container engines do for length */
+    return 1 ;
+  }
   here = is_plain(path) ? layer_mount(o, path) : S4_NONE ;
   if (o->oldroot && is_plain(path))
   {

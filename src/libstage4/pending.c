@@ -21,7 +21,7 @@ int s4_unmount_note_given_up (s4_unmount *u, unsigned int i, pid_t worker)
 {
   s4_mount const *m = u->ms.m + i ;
   s4_stuck *x = s4_stuck_note(u, m->id) ;
-  s4_pending a = { .id = m->id, .worker = worker } ;
+  s4_pending a = { .id = m->id, .worker = worker, .device = s4_mount_device(m) } ;
   if (!x) return 0 ;
   x->hung = x->given_up = 1 ;
   if (!s4_unmount_may_flush(u, i)) return 1 ;

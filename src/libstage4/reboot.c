@@ -135,6 +135,7 @@ static void save_what_can_be_saved (void)
       s4_emergency_readonly() ;
     }
   }
+  s4_unseen_readonly() ;
 }
 
 void s4_lastresort (int code)

@@ -127,7 +127,7 @@ int s4_storage_find (s4_storage *st, s4_mounts const *ms)
 
  /* A storage stack is not high, so a few rounds are enough. */
 
-void s4_storage_mark_below (s4_storage const *st, unsigned char *marks)
+void s4_storage_mark_below (s4_storage const *st, unsigned char *marks, int maybe)
 {
   s4_edge const *e = genalloc_s(s4_edge, &st->edges) ;
   size_t n = genalloc_len(s4_edge, &st->edges) ;
@@ -136,7 +136,7 @@ void s4_storage_mark_below (s4_storage const *st, unsigned char *marks)
     more = 0 ;
     for (size_t k = 0 ; k < n ; k++)
     {
-      if (e[k].kind == S4_EDGE_MAYBE || !marks[st->sb[e[k].first]] || marks[st->sb[e[k].then]]) continue ;
+      if ((e[k].kind == S4_EDGE_MAYBE && !maybe) || !marks[st->sb[e[k].first]] || marks[st->sb[e[k].then]]) continue ;
       marks[st->sb[e[k].then]] = 1 ;
       more = 1 ;
     }

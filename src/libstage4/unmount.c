@@ -94,6 +94,7 @@ int s4_unmount_all (s4_unmount *u)
 {
   s4_ms nap = BACKOFF_FIRST ;
   int reread = 0 ;
+  s4_ms const start = s4_now() ;
   s4_ms const limit = s4_limit(PASSES_TIMEOUT) ;
   for (;;)
   {
@@ -101,8 +102,9 @@ int s4_unmount_all (s4_unmount *u)
     if (!s4_unmount_pass(u)) return 0 ;
     if (s4_now() >= limit)
     {
-      if (u->gone) s4_warn("somebody mounts again and again, or there is no end to it: going on") ;
-      return 1 ;
+      if (s4_now() >= start + PASSES_TIMEOUT)
+        s4_warn("somebody mounts again and again, or there is no end to it: going on") ;
+      return s4_unmount_plan(u) ;   /* to know what has become of it */
     }
     waiting = find_waiting(u) ;
     if (u->gone)

@@ -9,19 +9,21 @@
 #include "stage4.h"
 
 #define LOOK_TIMEOUT 2000   /* for who holds what */
+#define UNSEEN_TRIES 5
+#define UNSEEN_NAP 40
 #define NAMED_MAX 50        /* a slow console takes a hundred lines a second; those at risk come first */
 
  /* What was kept by request, and what that lies on, is no failure. */
 
-static unsigned char *find_requested (s4_unmount const *u)
+static unsigned char *find_requested (s4_unmount const *u, s4_storage const *st)
 {
-  unsigned char *requested = calloc(u->st.nsb + 1, 1) ;
-  for (unsigned int i = 0 ; requested && i < u->ms.n ; i++)
+  unsigned char *requested = calloc(st->nsb + 1, 1) ;
+  for (unsigned int i = 0 ; requested && i < st->ms->n ; i++)
   {
-    int path = s4_kept_find(&u->kept, u->ms.m[i].id) ;
-    if (path >= 0 && (unsigned int)path < u->nasked) requested[u->st.sb[i]] = 1 ;
+    int path = s4_kept_find(&u->kept, st->ms->m[i].id) ;
+    if (path >= 0 && (unsigned int)path < u->nasked) requested[st->sb[i]] = 1 ;
   }
-  if (requested) s4_storage_mark_below(&u->st, requested) ;
+  if (requested) s4_storage_mark_below(st, requested, 0) ;
   return requested ;
 }
 
@@ -48,7 +50,7 @@ static void name_these (s4_unmount const *u, unsigned int const *which, unsigned
 static void name_mounts (s4_unmount const *u, s4_left *left)
 {
   unsigned int which[NAMED_MAX] ;
-  unsigned char *requested = find_requested(u) ;
+  unsigned char *requested = find_requested(u, &u->st) ;
   unsigned int n = 0 ;
   for (int risk = 1 ; risk >= 0 ; risk--) for (unsigned int i = 0 ; i < u->ms.n ; i++)
   {
@@ -56,6 +58,7 @@ static void name_mounts (s4_unmount const *u, s4_left *left)
     int at_risk = u->st.at_risk[i] && s4_type_wanted(u->types, u->ms.m[i].type)
      && !(requested && requested[u->st.sb[i]]) ;
     left->at_risk |= at_risk ;
+    if (hangs && s4_is_namespace(u->ms.m + i)) left->at_risk = left->late = 1 ;   /* what is in there is not known */
     left->late |= at_risk && hangs ;
     if (at_risk != risk || !(at_risk || hangs || u->plan.verdict[i] == S4_GOES)) continue ;
     if (n < NAMED_MAX) which[n] = i ;
@@ -89,13 +92,14 @@ static unsigned int telling_mount (s4_storage const *st, unsigned int k, genallo
   return st->first[k] ;
 }
 
-static void name_elsewhere (s4_storage const *st, char const *types, s4_left *left)
+static void name_elsewhere (s4_unmount const *u, s4_storage const *st, s4_left *left)
 {
+  unsigned char *requested = find_requested(u, st) ;
   s4_mounts const *ms = st->ms ;
   genalloc which = GENALLOC_ZERO, holders = GENALLOC_ZERO ;
   unsigned int n = 0 ;
   for (unsigned int i = ms->nown ; i < ms->n ; i++)
-    if (s4_type_wanted(types, ms->m[i].type) && !genalloc_append(unsigned int, &which, &i)) break ;
+    if (s4_type_wanted(u->types, ms->m[i].type) && !genalloc_append(unsigned int, &which, &i)) break ;
   if (genalloc_len(unsigned int, &which))
     s4_holders_find(&st->tree, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which),
       LOOK_TIMEOUT, &holders) ;
@@ -103,7 +107,7 @@ static void name_elsewhere (s4_storage const *st, char const *types, s4_left *le
   {
     unsigned int i = st->first[k] ;
     char const *who ;
-    if (i < ms->nown || !s4_type_wanted(types, ms->m[i].type)) continue ;
+    if (i < ms->nown || (requested && requested[k]) || !s4_type_wanted(u->types, ms->m[i].type)) continue ;
     left->at_risk = 1 ;
     if (n++ >= NAMED_MAX) continue ;
     i = telling_mount(st, k, &holders) ;
@@ -112,6 +116,37 @@ static void name_elsewhere (s4_storage const *st, char const *types, s4_left *le
   }
   genalloc_free(unsigned int, &which) ;
   genalloc_free(s4_holder, &holders) ;
+  free(requested) ;
+}
+
+static int is_pending (s4_unmount const *u, uint64_t device)
+{
+  s4_pending const *x = genalloc_s(s4_pending, &u->pending) ;
+  for (size_t k = genalloc_len(s4_pending, &u->pending) ; k-- ; ) if (x[k].device == device) return 1 ;
+  return 0 ;
+}
+
+ /* What was unmounted just now may take a moment to be gone. */
+
+static int name_unseen (s4_unmount const *u, s4_left *left)
+{
+  genalloc unseen = GENALLOC_ZERO ;
+  s4_unseen const *x ;
+  int ok = s4_unseen_find(&unseen) ;
+  for (unsigned int i = 0 ; ok && genalloc_len(s4_unseen, &unseen) && i < UNSEEN_TRIES ; i++)
+  {
+    s4_poll(0, 0, s4_now() + UNSEEN_NAP) ;
+    ok = s4_unseen_find(&unseen) ;
+  }
+  x = genalloc_s(s4_unseen, &unseen) ;
+  for (size_t k = 0 ; k < genalloc_len(s4_unseen, &unseen) ; k++)
+  {
+    if (!s4_type_wanted(u->types, x[k].type) || is_pending(u, x[k].device)) continue ;
+    left->at_risk = 1 ;
+    if (k < NAMED_MAX) s4_warn("left: ", x[k].name, " (", x[k].type, "), in no mount table, maybe writable") ;
+  }
+  genalloc_free(s4_unseen, &unseen) ;
+  return ok ;
 }
 
 static void name_hidden (s4_unmount const *u)
@@ -137,10 +172,11 @@ int s4_unmount_name_left (s4_unmount const *u, s4_left *left)
   ok = s4_storage_load_all(&st, &ms) ;
   if (ok)
   {
-    name_elsewhere(&st, u->types, left) ;
+    name_elsewhere(u, &st, left) ;
     s4_storage_free(&st) ;
     s4_mounts_free(&ms) ;
   }
+  if (ok && !s4.container) ok = name_unseen(u, left) ;
   name_hidden(u) ;
   return ok ;
 }

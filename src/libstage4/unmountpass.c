@@ -185,6 +185,7 @@ static int collect_one (s4_unmount *u, unsigned int t, s4_task const *x)
   if (x->state == S4_TASK_ABANDONED)
   {
     if (u->told++ < TOLD_MAX) s4_warn("gave up unmounting ", S4_MOUNT(m), " after ", S4_MS(x->ended - x->began)) ;
+    u->table_changed = 1 ;   /* it leaves the table before it is flushed */
     return s4_unmount_note_given_up(u, i, x->worker) ;
   }
   if (x->state != S4_TASK_ENDED) return 1 ;

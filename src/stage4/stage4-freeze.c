@@ -16,7 +16,7 @@ static int freeze (s4_storage const *st, s4_superblocks const *sb, s4_ms timeout
   unsigned int unmounting = s4_unmounts_count(0, 0) ;
   if (sb->n) s4_info("froze ", S4_NUM(sb->n - left), " of ", S4_NUM(sb->n), " writable file systems") ;
   if (unmounting) s4_unmounts_name(unmounting) ;
-  return left || unmounting ? S4_LEFT : S4_DONE ;
+  return s4_unseen_readonly() || left || unmounting ? S4_LEFT : S4_DONE ;
 }
 
 static int show_plan (s4_storage const *st, s4_superblocks const *sb)

@@ -5,8 +5,11 @@
   can lose data, and named with those who hold it.
 */
 
+#include <skalibs/nonposix.h>
+
 #include <errno.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include <skalibs/genalloc.h>
 #include <skalibs/sgetopt.h>
@@ -38,6 +41,8 @@ static int umountall (s4_unmount *u)
   s4_ms const start = s4_now() ;
   s4_left left ;
   int failed = 0 ;
+  if (s4.container && mount(0, "/", 0, MS_REC | MS_SLAVE, 0) == -1)
+    s4_warnsys("unable to keep from the host what is unmounted here") ;
   if (!s4_unmount_all(u) || !s4_unmount_force(u))
   {
     s4_warnsys("unable to go on unmounting") ;

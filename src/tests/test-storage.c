@@ -225,14 +225,14 @@ static void spread (void)
   unsigned char marks[8] = { 0 } ;
   table(&ms, ROOT "2 1 101 /l ext4 rw\n3 1 102 /u ext4 rw\n4 1 20 /o overlay " OV("/l", "/u") "5 1 21 /p overlay ro,lowerdir=/o\n6 1 103 /x ext4 rw\n7 1 22 /q overlay rw,lowerdir=/./q\n") ;
   if (!s4_storage_make(&st, &ms) || !s4_overlay_edges(&st, 0)) bail_out("out of memory", "") ;
-  s4_storage_mark_below(&st, marks) ;
+  s4_storage_mark_below(&st, marks, 0) ;
   ok(!memcmp(marks, (unsigned char [8]){ 0 }, 8), "nothing marked, nothing spread") ;
   marks[st.sb[4]] = 1 ;
-  s4_storage_mark_below(&st, marks) ;
+  s4_storage_mark_below(&st, marks, 0) ;
   ok(marks[st.sb[4]] && marks[st.sb[3]] && marks[st.sb[1]] && marks[st.sb[2]], "down to the last layer") ;
   ok(!marks[st.sb[0]] && !marks[st.sb[5]] && !marks[st.sb[6]], "and nowhere else") ;
   marks[st.sb[6]] = 1 ;
-  s4_storage_mark_below(&st, marks) ;
+  s4_storage_mark_below(&st, marks, 0) ;
   ok(!marks[st.sb[5]], "not to what may be a layer") ;
   s4_storage_free(&st) ;
   s4_mounts_free(&ms) ;
