@@ -793,6 +793,7 @@ struct s4_unmount_s
   genalloc stuck ;           /* s4_stuck, the first nstuck sorted by id */
   size_t nstuck ;
   genalloc pending ;         /* s4_pending */
+  genalloc readonly ;        /* uint64_t: devices that were read-only when they went */
   unsigned int told ;        /* warnings so far */
   unsigned int unmounted ;   /* in all */
   unsigned int detached ;
@@ -1047,8 +1048,9 @@ extern unsigned int s4_freeze_these (s4_storage const *, s4_superblocks const *,
 extern int s4_freezable_find (s4_superblocks *, s4_storage const *) ;
 extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: not finished in time */
  /* where nothing can be seen or no worker started: the kernel makes all that it can read-only, by itself (sysrq) */
-extern void s4_emergency_readonly (void) ;
- /* the same if there is something that no mount table shows; how many there are */
+ /* 1: it says that it has */
+extern int s4_emergency_readonly (void) ;
+ /* the same if there is something that no mount table shows; how many may still be writable */
 extern unsigned int s4_unseen_readonly (void) ;
 
 

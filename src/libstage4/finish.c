@@ -187,12 +187,12 @@ static int kmsg_says (int fd, char const *what)
   return 0 ;
 }
 
-void s4_emergency_readonly (void)
+int s4_emergency_readonly (void)
 {
   s4_ms const limit = s4_limit(EMERGENCY_TIMEOUT) ;
   int kmsg ;
   int done = 0 ;
-  if (s4.container) return ;   /* it is done to all of the machine */
+  if (s4.container) return 0 ;   /* it is done to all of the machine */
   s4_warn("leaving it to the kernel to make all file systems read-only, by sysrq") ;
   kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
   if (kmsg != -1) lseek(kmsg, 0, SEEK_END) ;
@@ -204,6 +204,7 @@ void s4_emergency_readonly (void)
     if (done == -1) done = none_is_writable() ;
   }
   if (kmsg != -1) fd_close(kmsg) ;
+  return done ;
 }
 
 unsigned int s4_unseen_readonly (void)
@@ -212,7 +213,7 @@ unsigned int s4_unseen_readonly (void)
   unsigned int n ;
   if (!s4_unseen_find(&unseen)) s4_warnsys("unable to see what no mount table shows") ;
   n = (unsigned int)genalloc_len(s4_unseen, &unseen) ;
-  if (n) s4_emergency_readonly() ;
+  if (n && s4_emergency_readonly()) n = 0 ;
   genalloc_free(s4_unseen, &unseen) ;
   return n ;
 }

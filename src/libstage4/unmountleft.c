@@ -119,10 +119,14 @@ static void name_elsewhere (s4_unmount const *u, s4_storage const *st, s4_left *
   free(requested) ;
 }
 
-static int is_pending (s4_unmount const *u, uint64_t device)
+ /* As one that is being unmounted still, or was read-only before it got out of sight. */
+
+static int is_known (s4_unmount const *u, uint64_t device)
 {
   s4_pending const *x = genalloc_s(s4_pending, &u->pending) ;
+  uint64_t const *readonly = genalloc_s(uint64_t, &u->readonly) ;
   for (size_t k = genalloc_len(s4_pending, &u->pending) ; k-- ; ) if (x[k].device == device) return 1 ;
+  for (size_t k = genalloc_len(uint64_t, &u->readonly) ; k-- ; ) if (readonly[k] == device) return 1 ;
   return 0 ;
 }
 
@@ -141,7 +145,7 @@ static int name_unseen (s4_unmount const *u, s4_left *left)
   x = genalloc_s(s4_unseen, &unseen) ;
   for (size_t k = 0 ; k < genalloc_len(s4_unseen, &unseen) ; k++)
   {
-    if (!s4_type_wanted(u->types, x[k].type) || is_pending(u, x[k].device)) continue ;
+    if (!s4_type_wanted(u->types, x[k].type) || is_known(u, x[k].device)) continue ;
     left->at_risk = 1 ;
     if (k < NAMED_MAX) s4_warn("left: ", x[k].name, " (", x[k].type, "), in no mount table, maybe writable") ;
   }

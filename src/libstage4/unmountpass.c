@@ -191,6 +191,7 @@ static int collect_one (s4_unmount *u, unsigned int t, s4_task const *x)
   if (x->state != S4_TASK_ENDED) return 1 ;
   if (x->err) return x->err == EBUSY ? note_busy(u, i) : note_failure(u, i, x->err) ;
   u->gone++ ;
+  if (m->readonly && m->major && !genalloc_append(uint64_t, &u->readonly, &(uint64_t){ s4_mount_device(m) })) return 0 ;
   s4_verbose("unmounted ", S4_MOUNT(m), ", ", S4_MS(x->ended - x->began)) ;
   return 1 ;
 }

@@ -74,8 +74,8 @@ stuck_in nfs $writers
 kill -9 $writers
 stuck_in nfs $writers
 echo "=== request"
-exec stage4-begin -v 2 -A reboot -t 60s stage4-nuke -t 500 -k 1s stage4-umountall -t 3s \
-  sh -c 'echo "?=${?}" ; for i in $writers ; do test -e /proc/$i || echo "=== dead: $i" ; done ; cat /proc/mounts
+exec stage4-begin -v 2 -A reboot -t 60s stage4-nuke -t 500 -k 1s stage4-umountall -t 3s stage4-hook ' env' '' \
+  sh -c 'for i in $writers ; do test -e /proc/$i || echo "=== dead: $i" ; done ; cat /proc/mounts
     mark -d /dev/vda free ; mark -d /dev/vdb free ; exec stage4-freeze -t 2s stage4-hpr -t 2s'
 END
 ok "NFS: its writers can't be killed" console_has "$console" "can't be killed: .* nfs \\(uninterruptible.*, .* nfs \\(uninterruptible"

@@ -169,7 +169,7 @@ echo data >/a/data
 echo data >/b/data
 echo "=== request"
 exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s -k /keep \
-  stage4-hook ' sh' ' -c' ' echo "?=${?}" ; cat /proc/mounts ; touch /keep/x && echo "=== kept is writable ok" ; sync' '' stage4-freeze -t 2s stage4-hpr -t 1s
+  stage4-hook ' env' '' stage4-hook ' sh' ' -c' ' cat /proc/mounts ; touch /keep/x && echo "=== kept is writable ok" ; sync' '' stage4-freeze -t 2s stage4-hpr -t 1s
 END
 ok "binds: it is made read-only once" test "$(grep -c 'made read-only .* (ext4 on /dev/vda)' "$console")" = 1
 ok "binds: the others, too" test "$(grep -c ' /dev/vda /[a123] ext4 ro,' "$console")" = 4

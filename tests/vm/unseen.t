@@ -1,0 +1,98 @@
+#!/bin/bash
+# File systems that no mount table shows, each with somebody who is spared and writes; layers of what is to be kept.
+. "$(dirname "$0")/lib.sh"
+
+vm_test overlay dm_mod
+vm_test_stage4
+
+new_disks 16M a b c d e
+VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d,e}.img <<'END'
+mkdir /a /b /c /d /e /jail /jail/bin
+ln -s load /bin/@load
+cp /bin/load /jail/bin/@load
+for i in a b c d e ; do mount -t ext4 /dev/vd$i /$i ; done
+# writes FILE : when it does, goes on
+writes () {
+  @load writer "$1" >/dev/null &
+  await test -e "$1"
+}
+# below a lazy unmount
+writes /a/busy
+umount -l /a
+# in a mount namespace that only an open file keeps
+mkfifo /ready
+unshare -m sh -c 'echo >/ready ; exec sleep 1000' &
+holder=$!
+read -r line </ready
+exec 3</proc/$holder/ns/mnt
+@load sleeper >/dev/null &
+exec 3<&-
+kill -9 $holder
+wait $holder
+umount /b
+# the layers of an overlay in another mount namespace
+mkdir /c/u /c/w /c/m /lower
+unshare -m sh -c 'mount -t overlay -o lowerdir=/lower,upperdir=/c/u,workdir=/c/w over /c/m ; cd /c/m ; umount /a /b /c /d /e 2>/dev/null ; exec @load writer busy' >/dev/null &
+await test -e /c/u/busy
+# in a mount namespace whose first process sees only a part of it
+unshare -m sh -c 'umount /b /c/m /c /e 2>/dev/null ; (exec @load writer /d/busy) & exec chroot /jail @load sleeper' >/dev/null &
+await test -e /d/busy
+for i in c d e ; do echo data >/$i/data ; done
+echo "=== request"
+exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s stage4-hook ' env' '' stage4-freeze -t 2s stage4-hpr -t 1s
+END
+for i in a b ; do
+  ok "unseen: disk $i is named" console_has "$console" "left: /dev/vd$i \\(ext4\\), in no mount table"
+done
+ok "unseen: who is behind somebody that sees less is named" \
+  console_has "$console" 'left: /proc/[0-9]*/root/d \(ext4 on /dev/vdd\), writable in another mount namespace, held by'
+ok "unseen: that is a failure" console_has "$console" '^\?=1'
+ok "unseen: a layer of an overlay in another mount namespace is read-only, or named" \
+  console_has "$console" 'made read-only /proc/[0-9]*/root/c \(ext4 on /dev/vdc\)|left: /dev/vdc \(ext4\)'
+ok "unseen: the kernel makes them read-only" console_has "$console" 'sysrq: Emergency Remount R/O'
+ok "unseen: the machine reset itself" console_has "$console" 'reboot: Restarting system'
+disks_clean unseen a b c d e
+
+# The layers of overlays that are kept: moved since; mounted elsewhere only. A dead disk that only a file keeps.
+new_disks 16M a b c
+VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c}.img <<'END'
+ln -s load /bin/@load
+for i in a b ; do
+  mkdir /$i /ov$i /lower$i
+  mount -t ext4 /dev/vd$i /$i
+  mkdir /$i/u /$i/w
+  mount -t overlay -o lowerdir=/lower$i,upperdir=/$i/u,workdir=/$i/w over /ov$i
+done
+mkdir /media /c
+mount --move /a /media
+unshare -m sh -c 'umount /ova /ovb /media ; exec @load sleeper' >/dev/null &
+await pidof @load
+umount /b
+dm create dead /dev/vdc
+mount -t ext4 /dev/mapper/dead /c
+mkfifo /ready
+unshare -m sh -c 'umount /ova /ovb /media /b ; echo >/ready ; exec sleep 1000' &
+holder=$!
+read -r line </ready
+mkdir /run/ns
+mount -t tmpfs private /run/ns
+mount --make-private /run/ns
+touch /run/ns/mnt
+mount --bind /proc/$holder/ns/mnt /run/ns/mnt
+kill -9 $holder
+wait $holder
+echo data >/c/data
+umount /c
+dm suspend dead
+echo "=== request"
+exec stage4-begin -v 2 -A reboot -t 60s stage4-nuke stage4-umountall -t 2s -k /ova -k /ovb \
+  stage4-hook ' env' '' stage4-hook ' sh' ' -c' ' for i in a b ; do touch /ov$i/x && echo "=== kept $i is writable ok" ; done' '' \
+  stage4-freeze -t 2s stage4-hpr -t 1s
+END
+guest_says "kept a is writable" "kept b is writable"
+ok "kept: the dead disk is given up" console_has "$console" 'gave up unmounting /run/ns/mnt .* after 2\.'
+ok "kept: and not forgotten" console_has "$console" 'left: /run/ns/mnt \(nsfs on nsfs\), still being unmounted'
+ok "kept: the time was up" console_has "$console" '^\?=99'
+ok "kept: the machine reset itself" console_has "$console" 'reboot: Restarting system'
+disks_clean kept a b
+done_testing
