@@ -983,7 +983,8 @@ struct s4_swap_s
 } ;
  /* pure; /proc/swaps (mm/swapfile.c:swap_show); the s4_swap point into text; 0: no memory */
 extern int s4_swaps_parse (stralloc *text, genalloc *swaps) ;
-extern int s4_swaps_load (stralloc *text, genalloc *swaps) ;   /* both replaced; 0 with errno */
+ /* both replaced; a kernel without swap has none. 0 with errno */
+extern int s4_swaps_load (stralloc *text, genalloc *swaps) ;
  /* pure; the path without " (deleted)", 0-terminated, replaces name; 0: it doesn't end so, or no memory */
 extern int s4_swap_undeleted (char const *path, stralloc *name) ;
 

@@ -31,7 +31,7 @@ static int swaps_count (unsigned int *n)
 {
   stralloc text = STRALLOC_ZERO ;
   genalloc swaps = GENALLOC_ZERO ;
-  int known = s4_swaps_load(&text, &swaps) || errno == ENOENT ;   /* a kernel without swap */
+  int known = s4_swaps_load(&text, &swaps) ;
   *n = (unsigned int)genalloc_len(s4_swap, &swaps) ;
   stralloc_free(&text) ;
   genalloc_free(s4_swap, &swaps) ;

@@ -2,6 +2,7 @@
 
 /* /proc/swaps: from text to swaps. The name is padded with spaces, then comes the type (mm/swapfile.c:swap_show). */
 
+#include <errno.h>
 #include <string.h>
 
 #include <skalibs/genalloc.h>
@@ -55,7 +56,11 @@ int s4_swap_undeleted (char const *path, stralloc *name)
   return stralloc_catb(name, path, len + 1 - sizeof deleted) && stralloc_0(name) ;
 }
 
+ /* A kernel without swap has no such file; but a procfs that shows processes only has none of the others either. */
+
 int s4_swaps_load (stralloc *text, genalloc *swaps)
 {
-  return s4_proc_read("swaps", text) && s4_swaps_parse(text, swaps) ;
+  if (s4_proc_read("swaps", text)) return s4_swaps_parse(text, swaps) ;
+  swaps->len = 0 ;
+  return errno == ENOENT && (s4_proc_read("meminfo", text) || (errno = ENOENT, 0)) ;
 }

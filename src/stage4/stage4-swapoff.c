@@ -33,7 +33,7 @@ static int plan_make (struct plan *p)
   stralloc kinds = STRALLOC_ZERO ;
   genalloc reasons = GENALLOC_ZERO ;
   unsigned int n ;
-  if (!s4_swaps_load(&p->text, &p->swaps)) return errno == ENOENT ;   /* a kernel without swap */
+  if (!s4_swaps_load(&p->text, &p->swaps)) return 0 ;
   n = (unsigned int)genalloc_len(s4_swap, &p->swaps) ;
   if (!n) return 1 ;
   s4_swap_kinds(&p->swaps, &kinds) ;   /* what isn't answered can't be looked at, so it goes */

@@ -167,7 +167,7 @@ int main (void)
   fixture(&in, "garbled.swaps") ;
   parse(&in, &text, &swaps) ;
   is_number((int64_t)genalloc_len(s4_swap, &swaps), 1, "what was there before is replaced") ;
-  ok(s4_swaps_load(&text, &swaps) || errno == ENOENT, "this machine's") ;
+  ok(s4_swaps_load(&text, &swaps), "this machine's") ;
   undeleted() ;
   kinds_of_swap() ;
   memory_limits() ;
