@@ -187,6 +187,18 @@ X
 nuke -t 10s
 END
 
+box "the /proc of another pid namespace" <<'END'
+# in the namespace there are the pids 1 and 2, and 3 for nuke; in its /proc these are others
+victim=$(helper victim -l /log)
+unshare -p -f sh -c 'helper victim >/inside ; stage4-nuke -f -t 2s -k 1s 2>/err ; echo $? >/code'
+sed 's/^/# /' /err
+is "exit code 0" "$(cat /code)" 0
+said 'info: nobody is left after .*, asked 1, killed 0$'
+is "who is outside lives" "$(alive $victim)" "$victim"
+is "and has got no signal" "$(cat /log)" ""
+end
+END
+
 box "its ancestors" <<'END'
 cat >/middle <<'X'
 trap 'echo signal >>/log' TERM HUP INT CONT
