@@ -360,6 +360,7 @@ struct s4_process_s
   unsigned int realtime : 1 ;   /* its policy is preferred to all ordinary ones */
   unsigned int dead : 1 ;  /* a zombie, all threads of it */
   char state ;             /* as in /proc/PID/stat */
+  unsigned int threads ;   /* that there are, the first one also if it has ended */
   uint64_t start ;         /* in clock ticks after boot */
   char comm[S4_COMM_MAX] ;
 } ;
