@@ -471,8 +471,8 @@ extern int s4_omit_ancestors (genalloc *pids, int only_needed) ;
  /* adds those that the files of a directory begin with; a failure is reported, a directory that isn't there is none */
 extern int s4_omit_pidfiles (genalloc *pids, char const *dir) ;   /* 0: no memory */
 
- /* thaw.c: all frozen cgroups, of both versions, below /sys/fs/cgroup; reported */
-extern void s4_thaw_cgroups (void) ;
+ /* thaw.c: frozen cgroups that some of them are in, of both versions, below /sys/fs/cgroup; reported. Not in a container */
+extern void s4_thaw_cgroups (s4_victims const *) ;
 
 
  /* cgroups.c: cgroups of both versions */

@@ -102,7 +102,7 @@ static int wait_for (s4_victims const *victims, struct end *e, s4_ms *next_repor
 {
   s4_ms const soon = s4_now() + PATIENCE ;
   if (s4_victims_wait(victims, e->until < soon ? e->until : soon, next_report)) return 1 ;
-  if (!e->thawed++) s4_thaw_cgroups() ;
+  if (!e->thawed++) s4_thaw_cgroups(victims) ;
   return s4_victims_wait(victims, e->until, next_report) ;
 }
 
