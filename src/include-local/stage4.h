@@ -396,7 +396,7 @@ extern int s4_in_container (void) ;
 
  /* victims.c: processes that are to end */
 
-enum s4_spared_e { S4_NOT_SPARED, S4_SPARED_STORAGE, S4_SPARED_CGROUP } ;
+enum s4_spared_e { S4_NOT_SPARED, S4_SPARED_STORAGE, S4_SPARED_CGROUP, S4_SPARED_INIT } ;
 
 typedef struct s4_victim_s s4_victim ;
 struct s4_victim_s
@@ -425,7 +425,7 @@ extern size_t s4_victims_count (s4_victims const *) ;
 typedef int s4_victim_func (s4_process const *, void *data) ;
  /* adds those that are wanted; never this process, pid 1, kernel threads, the dead. 0: could not look */
 extern int s4_victims_find (s4_victims *, s4_victim_func *wanted, void *data) ;
- /* spare.c: sets spared of each, by what it is: marked storage daemons, members of marked cgroups */
+ /* spare.c: sets spared of each, by what it is: marked storage daemons, members of marked cgroups, inits of theirs */
 extern void s4_victims_find_spared (s4_victims *) ;
 extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sweep */
  /*
