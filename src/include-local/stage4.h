@@ -471,7 +471,7 @@ extern int s4_omit_ancestors (genalloc *pids, int only_needed) ;
  /* adds those that the files of a directory begin with; a failure is reported, a directory that isn't there is none */
 extern int s4_omit_pidfiles (genalloc *pids, char const *dir) ;   /* 0: no memory */
 
- /* thaw.c: frozen cgroups that some of them are in, of both versions, below /sys/fs/cgroup; reported. Not in a container */
+ /* thaw.c: frozen cgroups that some of them are in, below /sys/fs/cgroup; reported. Not in a container */
 extern void s4_thaw_cgroups (s4_victims const *) ;
 
 

@@ -128,7 +128,7 @@ static int look (unsigned int i, void *data)
 
  /* --- inits of pid namespaces below ours --- */
 
- /* NSpid: its pids, of one namespace each, ours first (proc(5)); last: of its own. How many; 0: unknown, or Linux < 4.1 */
+ /* NSpid: its pids, ours first, that of its own namespace last (proc(5)). How many; 0: unknown, as before Linux 4.1 */
 
 static unsigned int count_pids (pid_t pid, stralloc *sa, unsigned int *last)
 {
