@@ -360,6 +360,7 @@ struct s4_process_s
   unsigned int realtime : 1 ;   /* its policy is preferred to all ordinary ones */
   unsigned int dead : 1 ;  /* a zombie, all threads of it */
   char state ;             /* as in /proc/PID/stat */
+  unsigned int threads ;   /* that there are, the first one also if it has ended */
   uint64_t start ;         /* in clock ticks after boot */
   char comm[S4_COMM_MAX] ;
 } ;
@@ -395,7 +396,7 @@ extern int s4_in_container (void) ;
 
  /* victims.c: processes that are to end */
 
-enum s4_spared_e { S4_NOT_SPARED, S4_SPARED_STORAGE, S4_SPARED_CGROUP } ;
+enum s4_spared_e { S4_NOT_SPARED, S4_SPARED_STORAGE, S4_SPARED_CGROUP, S4_SPARED_INIT } ;
 
 typedef struct s4_victim_s s4_victim ;
 struct s4_victim_s
@@ -424,7 +425,7 @@ extern size_t s4_victims_count (s4_victims const *) ;
 typedef int s4_victim_func (s4_process const *, void *data) ;
  /* adds those that are wanted; never this process, pid 1, kernel threads, the dead. 0: could not look */
 extern int s4_victims_find (s4_victims *, s4_victim_func *wanted, void *data) ;
- /* spare.c: sets spared of each, by what it is: marked storage daemons, members of marked cgroups */
+ /* spare.c: sets spared of each, by what it is: marked storage daemons, members of marked cgroups, inits of theirs */
 extern void s4_victims_find_spared (s4_victims *) ;
 extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sweep */
  /*
@@ -470,8 +471,8 @@ extern int s4_omit_ancestors (genalloc *pids, int only_needed) ;
  /* adds those that the files of a directory begin with; a failure is reported, a directory that isn't there is none */
 extern int s4_omit_pidfiles (genalloc *pids, char const *dir) ;   /* 0: no memory */
 
- /* thaw.c: all frozen cgroups, of both versions, below /sys/fs/cgroup; reported */
-extern void s4_thaw_cgroups (void) ;
+ /* thaw.c: frozen cgroups that some of them are in, below /sys/fs/cgroup; reported. Not in a container */
+extern void s4_thaw_cgroups (s4_victims const *) ;
 
 
  /* cgroups.c: cgroups of both versions */

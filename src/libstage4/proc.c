@@ -28,13 +28,20 @@
 #define KTHREADD 2
 #define PROC_PID_INIT_INO 0xEFFFFFFCu /* of the initial pid namespace, include/linux/proc_ns.h */
 
- /* One of another pid namespace, as in a container's root that is entered from outside, shows other processes. */
+ /*
+   One of another pid namespace shows other processes: in a container's root that is entered from outside there is no
+   `self`, in a container that has kept the host's it is the pid that this process has there.
+ */
 
 static int is_ours (int fd)
 {
   struct statfs sf ;
   char self[PID_FMT] ;
-  return !fstatfs(fd, &sf) && sf.f_type == PROC_SUPER_MAGIC && readlinkat(fd, "self", self, sizeof self) > 0 ;
+  ssize_t const n = readlinkat(fd, "self", self, sizeof self - 1) ;
+  unsigned int pid ;
+  if (n <= 0 || fstatfs(fd, &sf) || sf.f_type != PROC_SUPER_MAGIC) return 0 ;
+  self[n] = 0 ;
+  return uint0_scan(self, &pid) && (pid_t)pid == getpid() ;
 }
 
  /* A chain without /proc makes a procfs that is mounted nowhere. */

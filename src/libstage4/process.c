@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,6 +74,7 @@ int s4_process_parse (char const *stat, size_t len, s4_process *p)
   p->kthread = !!(flags & PF_KTHREAD) ;
   p->realtime = is_realtime(policy) ;
   p->state = at[STATE][0] ;
+  p->threads = threads > UINT_MAX ? UINT_MAX : (unsigned int)threads ;
    /* a dead leader may have live threads */
   p->dead = p->state == 'X' || p->state == 'x' || (p->state == 'Z' && threads <= 1) ;
   len = close - open - 1 ;

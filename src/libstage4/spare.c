@@ -3,6 +3,7 @@
 /*
   Who is spared by what he is: root's processes that call themselves '@...' (storage daemons that the root
   file system needs; the convention is systemd's), and members of cgroups that are marked for survival.
+  With the init of a pid namespace the kernel ends all that are in it: so the inits of these are spared, too.
   A command line lies in the memory of its process, which may be on a dead disk: so it is read in a child.
 */
 
@@ -12,16 +13,20 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <linux/magic.h>
+#include <linux/nsfs.h>
 
 #include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
+#include <skalibs/types.h>
 
 #include "stage4.h"
 
@@ -121,6 +126,60 @@ static int look (unsigned int i, void *data)
   return is_in_survivor_cgroup(cgroups, v->p.pid, &sa) ? S4_SPARED_CGROUP : S4_NOT_SPARED ;
 }
 
+ /* --- inits of pid namespaces below ours --- */
+
+ /* NSpid: its pids, ours first, that of its own namespace last (proc(5)). How many; 0: unknown, as before Linux 4.1 */
+
+static unsigned int count_pids (pid_t pid, stralloc *sa, unsigned int *last)
+{
+  static char const key[] = "\nNSpid:" ;
+  char const *s = proc_file(pid, "/status", sa) ? strstr(sa->s, key) : 0 ;
+  unsigned int n = 0 ;
+  size_t len ;
+  for (s = s ? s + sizeof key - 1 : "" ; *s == '\t' && (len = uint_scan(s + 1, last)) ; s += 1 + len) n++ ;
+  return n ;
+}
+
+ /* Its pid namespace, and those above, as far as ours; before Linux 4.9 only its own. */
+
+static void note_namespaces (pid_t pid, genalloc *inodes)
+{
+  char name[S4_PROCNAME] ;
+  struct stat st ;
+  int fd = openat(s4_proc(), s4_proc_name(name, pid, "/ns/pid"), O_RDONLY | O_CLOEXEC) ;
+  while (fd != -1)
+  {
+    int const above = ioctl(fd, NS_GET_PARENT) ;
+    if (!fstat(fd, &st)) genalloc_append(ino_t, inodes, &st.st_ino) ;
+    fd_close(fd) ;
+    fd = above ;
+  }
+}
+
+static int is_in_one_of (pid_t pid, genalloc const *inodes)
+{
+  ino_t const *inode = genalloc_s(ino_t, inodes) ;
+  char name[S4_PROCNAME] ;
+  struct stat st ;
+  if (fstatat(s4_proc(), s4_proc_name(name, pid, "/ns/pid"), &st, 0)) return 0 ;
+  for (size_t n = genalloc_len(ino_t, inodes) ; n-- ; ) if (inode[n] == st.st_ino) return 1 ;
+  return 0 ;
+}
+
+static void spare_inits (s4_victim *v, unsigned int n)
+{
+  genalloc inodes = GENALLOC_ZERO ;   /* ino_t: namespaces of those who are spared */
+  stralloc sa = STRALLOC_ZERO ;
+  unsigned int last ;
+  for (unsigned int i = 0 ; i < n ; i++)
+    if (v[i].spared && count_pids(v[i].p.pid, &sa, &last) > 1) note_namespaces(v[i].p.pid, &inodes) ;
+  if (inodes.len) for (unsigned int i = 0 ; i < n ; i++)
+    if (!v[i].spared && count_pids(v[i].p.pid, &sa, &last) > 1 && last == 1 && is_in_one_of(v[i].p.pid, &inodes))
+      v[i].spared = S4_SPARED_INIT ;
+  stralloc_free(&sa) ;
+  genalloc_free(ino_t, &inodes) ;
+}
+
  /* One that can't be looked at is stuck itself, and is not spared. */
 
 void s4_victims_find_spared (s4_victims *victims)
@@ -138,4 +197,5 @@ void s4_victims_find_spared (s4_victims *victims)
       v[i].spared = r == S4_SPARED_STORAGE || r == S4_SPARED_CGROUP ? (enum s4_spared_e)r : S4_NOT_SPARED ;
   }
   free(t) ;
+  spare_inits(v, n) ;
 }

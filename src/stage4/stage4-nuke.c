@@ -102,7 +102,7 @@ static int wait_for (s4_victims const *victims, struct end *e, s4_ms *next_repor
 {
   s4_ms const soon = s4_now() + PATIENCE ;
   if (s4_victims_wait(victims, e->until < soon ? e->until : soon, next_report)) return 1 ;
-  if (!e->thawed++) s4_thaw_cgroups() ;
+  if (!e->thawed++) s4_thaw_cgroups(victims) ;
   return s4_victims_wait(victims, e->until, next_report) ;
 }
 
@@ -135,6 +135,18 @@ static int nuke (struct options *o)
   return outcome == NOBODY_LEFT ? S4_DONE : S4_LEFT ;
 }
 
+static char const *why_spared (enum s4_spared_e spared)
+{
+  switch (spared)
+  {
+    case S4_NOT_SPARED : break ;
+    case S4_SPARED_STORAGE : return ": a storage daemon (@)" ;
+    case S4_SPARED_CGROUP : return ": its cgroup is marked" ;
+    case S4_SPARED_INIT : return ": the init of a spared process" ;
+  }
+  return "" ;
+}
+
 static int show_plan (struct options *o)
 {
   s4_victims victims = S4_VICTIMS_ZERO ;
@@ -152,7 +164,7 @@ static int show_plan (struct options *o)
   v = s4_victims_list(&victims) ;
   for (size_t i = 0 ; i < s4_victims_count(&victims) ; i++)
     s4_planline(v[i].spared ? "spare " : "end ", S4_NUM(v[i].p.pid), " ", v[i].p.comm,
-      v[i].spared == S4_SPARED_STORAGE ? ": a storage daemon (@)" : v[i].spared ? ": its cgroup is marked" : "") ;
+      why_spared(v[i].spared)) ;
   return S4_DONE ;
 }
 

@@ -44,7 +44,8 @@ static void all_names (void)
   {
     if (!ok(parse(names[i].line, strlen(names[i].line), &p) == 1, "%s: parsed", names[i].name)) continue ;
     is_string(p.comm, names[i].comm, names[i].name) ;
-    ok(p.pid == 1234 && p.ppid == 1 && p.session == 1233 && p.tty == 34816 && p.state == names[i].state && p.start == 5000 && !p.kthread && !p.dead,
+    ok(p.pid == 1234 && p.ppid == 1 && p.session == 1233 && p.tty == 34816 && p.state == names[i].state && p.start == 5000 && p.threads == 1 && !p.kthread
+       && !p.dead,
        "%s: the fields", names[i].name) ;
   }
 }

@@ -17,6 +17,7 @@
     helper look                    a look at this process: ignored and blocked signals, parent-death signal, limits
     helper login cmd...            cmd in the foreground of a terminal: its parent leads the session, its grandparent has the other end
     helper threads COMM [@]        a process whose first thread has ended, with a name and another thread; its pid
+    helper thread cwd|file|map PATH a process that holds that by one thread only, as its own working directory, or whose first thread has ended; its pid
     helper traced                  a process that is traced, and stopped by that; its pid and that of its tracer, which ignores SIGTERM
     helper bare                    a process without any argument, not even argv[0]; its pid
     helper zombie [-s]             a process whose child is dead, and not waited for; -s: it is stopped; the pids of both
@@ -563,6 +564,41 @@ static int do_threads (int argc, char **argv)
   return 125 ;
 }
 
+ /* The working directory of this thread, not of the first one. */
+
+static int holding_own (void *dir)
+{
+  if (chdir(dir) == -1) _exit(125) ;
+  tell(getpid(), 0) ;
+  for (;;) pause() ;
+  return 0 ;
+}
+
+static int do_thread (int argc, char **argv)
+{
+  static char stack[1 << 16] __attribute__((aligned(16))) ;
+  int flags = CLONE_VM | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM ;
+  int own, fd ;
+  if (argc != 2) return 100 ;
+  own = !strcmp(argv[0], "cwd") ;
+  apart() ;
+  if (!own)
+  {
+    flags |= CLONE_FS ;
+    fd = open(argv[1], O_RDWR | O_CREAT, 0644) ;
+    if (fd == -1) die(argv[1]) ;
+    if (!strcmp(argv[0], "map"))
+    {
+      if (mmap(0, 1, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED) die("mmap") ;
+      close(fd) ;
+    }
+  }
+  if (clone(own ? &holding_own : &thread, stack + sizeof stack, flags, argv[1]) == -1) die("clone") ;
+  if (own) for (;;) pause() ;
+  syscall(SYS_exit, 0) ;
+  return 125 ;
+}
+
 static int do_traced (int argc, char **argv)
 {
   int wstat ;
@@ -691,7 +727,7 @@ int main (int argc, char **argv)
     { "records", &do_records }, { "walker", &do_walker }, { "code", &do_code }, { "respawn", &do_respawn }, { "setsid", &do_setsid }, { "lock", &do_lock },
     { "spoilt", &do_spoilt }, { "look", &do_look },
     { "terminal", &do_terminal }, { "reader", &do_reader }, { "without", &do_without },
-    { "login", &do_login }, { "threads", &do_threads }, { "traced", &do_traced }, { "bare", &do_bare }, { "zombie", &do_zombie },
+    { "login", &do_login }, { "threads", &do_threads }, { "thread", &do_thread }, { "traced", &do_traced }, { "bare", &do_bare }, { "zombie", &do_zombie },
     { "supervisor", &do_supervisor },
   } ;
   if (!argc || !*argv[0]) return be_bare() ;

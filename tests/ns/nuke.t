@@ -162,6 +162,38 @@ X
 nuke -t 10s -o $spared
 END
 
+both "somebody spared in another pid namespace" <<'END'
+cat >/inner <<'X'
+helper victim -a @storage -l /log.at >/inner.pid
+helper victim
+helper setsid sleep 1000
+echo >/ready
+exec sleep 5000
+X
+mkfifo /ready
+helper setsid unshare -p -f sh -c 'unshare -p -f sh /inner ; exec sleep 5000'
+read -r said </ready
+helper setsid unshare -p -f sh -c 'echo >/ready ; exec sleep 6000'
+read -r said </ready
+inits () { grep -l '^NSpid:.[0-9].*[^0-9]1$' /proc/[0-9]*/status 2>/dev/null ; }
+marked () { grep -l '^@storage' /proc/[0-9]*/cmdline 2>/dev/null ; }
+is "there are three inits" "$(inits | wc -l)" 3
+is "and somebody marked" "$(marked | wc -l)" 1
+stage4-nuke -n true >/out 2>/err
+is "two are spared" "$(grep -c '^spare [0-9]* s[lh].*: the init of a spared process$' /out)" 2
+cat >/then <<'X'
+inits () { grep -l '^NSpid:.[0-9].*[^0-9]1$' /proc/[0-9]*/status 2>/dev/null ; }
+marked () { grep -l '^@storage' /proc/[0-9]*/cmdline 2>/dev/null ; }
+code 0
+is "who is marked lives" "$(marked | wc -l)" 1
+is "and has got no signal" "$(cat /log.at)" ""
+is "so do the inits of its namespaces, others don't" "$(inits | wc -l)" 2
+is "the others are gone" "$(grep -lE '^(sleep.?1000|sleep.?6000)' /proc/[0-9]*/cmdline 2>/dev/null)" ""
+end
+X
+nuke -t 300
+END
+
 both "no time left" <<'END'
 victim -i
 cat >/then <<'X'
@@ -185,6 +217,18 @@ mount -t proc proc /proc 2>/dev/null
 end
 X
 nuke -t 10s
+END
+
+box "the /proc of another pid namespace" <<'END'
+# in the namespace there are the pids 1 and 2, and 3 for nuke; in its /proc these are others
+victim=$(helper victim -l /log)
+unshare -p -f sh -c 'helper victim >/inside ; stage4-nuke -f -t 2s -k 1s 2>/err ; echo $? >/code'
+sed 's/^/# /' /err
+is "exit code 0" "$(cat /code)" 0
+said 'info: nobody is left after .*, asked 1, killed 0$'
+is "who is outside lives" "$(alive $victim)" "$victim"
+is "and has got no signal" "$(cat /log)" ""
+end
 END
 
 box "its ancestors" <<'END'

@@ -362,6 +362,26 @@ unsaid 'warning'
 end
 END
 
+box "held by threads" <<'END'
+m tmpfs /cwd ; m tmpfs /file ; m tmpfs /map ; m tmpfs /exe
+cp /bin/helper /exe/
+echo data >/map/data
+a=$(helper thread cwd /cwd)
+b=$(helper thread file /file/open)
+c=$(helper thread map /map/data)
+d=$(/exe/helper threads program)
+is "the first thread of one has another directory" "$(readlink /proc/$a/cwd)" /
+is "those of others have ended" "$(sed 's/.*) // ; s/ .*//' /proc/$b/stat /proc/$c/stat /proc/$d/stat)" "Z Z Z"
+run stage4-umountall -f
+code 0
+is "these are left" "$(mounts | sort)" "/ /cwd /exe /file /map /proc"
+said "warning: left: /cwd \(.*, held by $a helper \(working directory\)$" \
+  "warning: left: /file \(.*, held by $b helper \(open file\)$" \
+  "warning: left: /map \(.*, held by $c helper \(mapped file\)$" \
+  "warning: left: /exe \(.*, held by $d program \(program\)$"
+end
+END
+
 box "many holders" <<'END'
 m tmpfs /busy
 for i in 0 1 2 3 4 5 6 7 8 9 ; do helper victim -d /busy -n holder$i >/dev/null ; done
