@@ -67,7 +67,8 @@ static int are_respawned (s4_victims const *victims, struct end *e, int late)
   enum s4_birth_e const birth = s4_victims_birth(victims, e->since) ;
   if (birth == S4_BORN_BEFORE) return 0 ;
   if (birth == S4_BORN_OF_OTHERS || getpid() == 1) e->by_others = 1 ;
-  if (++e->respawns < RESPAWNS || (getpid() == 1 && !late)) return 0 ;   /* pid 1 has the time: nobody escapes it */
+  e->respawns++ ;
+  if (!late && (e->respawns < RESPAWNS || getpid() == 1)) return 0 ;   /* pid 1 has the time: nobody escapes it */
   return !e->last || s4_victims_name(victims, e->by_others ? "somebody starts them again and again, going on: " :
     "pid 1 starts them again and again, going on: ", S4_NEVER) ;
 }
