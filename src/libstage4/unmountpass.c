@@ -115,8 +115,11 @@ static int run_umount (unsigned int t, void *data)
   int may_flush = s4_unmount_may_flush(u, u->plan.order[t]) ;
   char name[16] = "" ;
   int e ;
-  prctl(PR_GET_NAME, name, 0, 0, 0) ;
-  if (may_flush) take_name(S4_UNMOUNTING, dir) ;
+  if (may_flush)
+  {
+    prctl(PR_GET_NAME, name, 0, 0, 0) ;
+    take_name(S4_UNMOUNTING, dir) ;
+  }
   if (sharing) mount(0, sharing->dir, 0, MS_PRIVATE, 0) ;
   e = umount2(dir, UMOUNT_NOFOLLOW) == -1 ? errno : 0 ;
   if (e == EBUSY && s4_may_hang(mount_of(u, t)->type)) ask_server(dir) ;
