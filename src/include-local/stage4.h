@@ -386,6 +386,10 @@ extern int s4_process_read (pid_t, s4_process *) ;   /* 0 with errno; ESRCH: it 
 extern int s4_stack_names (stralloc *out, stralloc *stack, unsigned int max) ;
  /* appends pid_t: the children of its first thread; 0: the kernel has no list of them (CONFIG_PROC_CHILDREN) */
 extern int s4_proc_children (pid_t, genalloc *pids) ;
+ /* is one of these, pid_t; pure */
+extern int s4_pids_have (genalloc const *pids, pid_t) ;
+ /* 1: these two threads have the same of that kind (KCMP_FILES ...); 0: not, or it can't be known: kcmp(2) */
+extern int s4_have_the_same (pid_t, pid_t, int kind) ;
  /* f for each open file of this process but s4_proc(); 1, or 0 if f said so, which ends it; -1 */
 extern int s4_proc_fds (int (*f) (int fd, void *), void *data) ;
  /* f for each pid, but for most kernel threads; 1, or 0 if f said so, which ends it; -1 */
@@ -439,6 +443,7 @@ extern void s4_victims_free (s4_victims *) ;           /* the same, with their m
 extern int s4_victim_lives (s4_victim const *) ;
  /* somebody else was found in that process group, or this process and pid 1 are; pure */
 extern int s4_victims_untouchable (s4_victims const *, pid_t group) ;
+extern int s4_victims_have (s4_victims const *, pid_t) ;
 
 enum s4_birth_e { S4_BORN_BEFORE, S4_BORN_OF_PID_1, S4_BORN_OF_OTHERS } ;
  /* whether one of them was born by that tick, or else one has another parent than pid 1; pure */
@@ -465,7 +470,6 @@ extern int s4_victims_wait (s4_victims const *, s4_ms until, s4_ms *next_report)
 
  /* omit.c: who is spared because of his pid; pids: of pid_t */
 
-extern int s4_omits (genalloc const *pids, pid_t) ;    /* that pid is one of them; pure */
  /* adds this process's, up to pid 1; only_needed: up to the one that walks the chain. 0 with errno: not all */
 extern int s4_omit_ancestors (genalloc *pids, int only_needed) ;
  /* adds those that the files of a directory begin with; a failure is reported, a directory that isn't there is none */
@@ -480,9 +484,9 @@ extern void s4_thaw_cgroups (s4_victims const *) ;
  /* files in the directory of a cgroup, "/cgroup.freeze" ...; read: whole, 0-terminated */
 extern int s4_cgroup_read (char const *dir, char const *file, stralloc *text) ;
 extern int s4_cgroup_write (char const *dir, char const *file, char const *value) ;
-typedef int s4_cgroup_func (char const *dir) ;   /* 1: it has changed something there */
+typedef int s4_cgroup_func (char const *dir, void *data) ;   /* 1: it has changed something there */
  /* change for each cgroup, in a child; then says "said DIR DIR...", and late if it could not look at all in time */
-extern void s4_cgroups_change (s4_cgroup_func *change, char const *said, char const *late) ;
+extern void s4_cgroups_change (s4_cgroup_func *change, void *data, char const *said, char const *late) ;
 
 
  /* fields.c: lines of fields with a space between them; pure */

@@ -38,6 +38,7 @@ struct walk
 {
   int out ;
   s4_cgroup_func *change ;
+  void *data ;
   stralloc dir ;         /* the cgroup that is looked at */
   unsigned int depth ;
 } ;
@@ -50,7 +51,7 @@ static int change_below (char const *name, void *data)
   if (w->depth < DEPTH_MAX && s4_cat(&w->dir, "/", name)) fd = open(w->dir.s, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
   if (fd != -1)
   {
-    if (w->change(w->dir.s))
+    if (w->change(w->dir.s, w->data))
     {
       s4_answer(w->out, " ", 1) ;
       s4_answer(w->out, w->dir.s, w->dir.len) ;
@@ -72,9 +73,9 @@ static int change_all (int out, void *data)
   return s4_dir_each(open(CGROUPS, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &change_below, w) == -1 ? errno : 0 ;
 }
 
-void s4_cgroups_change (s4_cgroup_func *change, char const *said, char const *late)
+void s4_cgroups_change (s4_cgroup_func *change, void *data, char const *said, char const *late)
 {
-  struct walk w = { .change = change, .dir = STRALLOC_ZERO } ;
+  struct walk w = { .change = change, .data = data, .dir = STRALLOC_ZERO } ;
   stralloc changed = STRALLOC_ZERO ;
   if (!s4_ask(&change_all, &w, TIMEOUT, &changed) && errno == ETIMEDOUT) s4_warn(late) ;
   if (changed.len && stralloc_0(&changed)) s4_info(said, changed.s) ;

@@ -64,38 +64,24 @@ void s4_set_code (unsigned int n)
   code[2 + uint_fmt(code + 2, n)] = 0 ;
 }
 
-static int same_name (char const *a, char const *b)
+static void put_code (char const **env, size_t n)
 {
-  size_t len = strcspn(a, "=") ;
-  return len == strcspn(b, "=") && !strncmp(a, b, len) ;
-}
-
- /* By a change from that place on. */
-
-static int is_changed (char const *var, size_t from)
-{
-  for (size_t i = from ; i < s4.modifs.len ; i += strlen(s4.modifs.s + i) + 1)
-    if (same_name(s4.modifs.s + i, var)) return 1 ;
-  return *code && same_name(code, var) ;
+  size_t i = 0 ;
+  while (i < n && strncmp(env[i], "?=", 2)) i++ ;
+  if (i == n) env[n+1] = 0 ;
+  env[i] = code ;
 }
 
 char const *const *s4_nextenv (void)
 {
   static char const *spare[SPARE_VARS] ;
-  size_t const max = env_len(s4.envp) + byte_count(s4.modifs.s, s4.modifs.len, 0) + 2 ;
+  size_t const len = env_len(s4.envp) ;
+  size_t const max = len + byte_count(s4.modifs.s, s4.modifs.len, 0) + 2 ;
   char const **env = malloc(max * sizeof *env) ;
-  size_t n = 0 ;
   if (!env && max > SPARE_VARS) return 0 ;
   if (!env) env = spare ;
-  for (char const *const *var = s4.envp ; *var ; var++) if (!is_changed(*var, 0)) env[n++] = *var ;
-  for (size_t i = 0 ; i < s4.modifs.len ; )
-  {
-    char const *var = s4.modifs.s + i ;
-    i += strlen(var) + 1 ;
-    if (strchr(var, '=') && !is_changed(var, i)) env[n++] = var ;
-  }
-  if (*code) env[n++] = code ;
-  env[n] = 0 ;
+  if (!env_merge(env, max, s4.envp, len, s4.modifs.s, s4.modifs.len)) return 0 ;
+  if (*code) put_code(env, env_len(env)) ;
   return env ;
 }
 

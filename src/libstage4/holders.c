@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <linux/kcmp.h>
@@ -125,25 +124,15 @@ static void look_at_maps (struct search *s)
 
  /* Nearly all threads share all, and a process may have thousands of both: each table is looked at once. */
 
-static int share (pid_t a, pid_t b, int what)
-{
-#ifdef SYS_kcmp
-  return !syscall(SYS_kcmp, a, b, what, 0, 0) ;
-#else
-  (void)a ; (void)b ; (void)what ;
-  return 0 ;
-#endif
-}
-
 static void look_at_thread (struct search *s, pid_t tid)
 {
   s->thread = tid ;
-  if (!s->files_of || !share(s->files_of, tid, KCMP_FILES))
+  if (!s->files_of || !s4_have_the_same(s->files_of, tid, KCMP_FILES))
   {
     s->files_of = tid ;
     look_at_files(s) ;
   }
-  if (!s->dirs_of || !share(s->dirs_of, tid, KCMP_FS))
+  if (!s->dirs_of || !s4_have_the_same(s->dirs_of, tid, KCMP_FS))
   {
     s->dirs_of = tid ;
     look_at_link(s, "/cwd", S4_HOLDS_CWD) ;

@@ -30,20 +30,6 @@ struct family
   s4_victims members ;
 } ;
 
-static int is_in (s4_victims const *victims, pid_t pid)
-{
-  s4_victim const *v = s4_victims_list(victims) ;
-  for (size_t n = s4_victims_count(victims) ; n-- ; ) if (v[n].p.pid == pid) return 1 ;
-  return 0 ;
-}
-
-static int was_there (struct family const *f, pid_t pid)
-{
-  pid_t const *p = genalloc_s(pid_t, &f->before) ;
-  for (size_t n = genalloc_len(pid_t, &f->before) ; n-- ; ) if (p[n] == pid) return 1 ;
-  return 0 ;
-}
-
 static int is_child (s4_process const *p, void *data)
 {
   (void)data ;
@@ -72,9 +58,9 @@ static void family_free (struct family *f)
 static int belongs (s4_process const *p, void *data)
 {
   struct family const *f = data ;
-  if (is_in(&f->members, p->pid)) return 0 ;
-  return p->pid == f->leader || p->session == f->leader || is_in(&f->members, p->ppid)
-   || (p->ppid == getpid() && !was_there(f, p->pid)) ;
+  if (s4_victims_have(&f->members, p->pid)) return 0 ;
+  return p->pid == f->leader || p->session == f->leader || s4_victims_have(&f->members, p->ppid)
+   || (p->ppid == getpid() && !s4_pids_have(&f->before, p->pid)) ;
 }
 
  /* Workers that it has left behind (@) are not waited for, nor are others that nobody is to end. */

@@ -51,10 +51,8 @@ struct unmounting
 static int count_if_unmounting (pid_t pid, void *data)
 {
   struct unmounting *x = data ;
-  pid_t const *but = genalloc_s(pid_t, x->but) ;
   s4_process p ;
-  for (size_t i = genalloc_len(pid_t, x->but) ; i-- ; ) if (but[i] == pid) return 1 ;
-  if (pid != getpid() && s4_process_read(pid, &p) && !p.dead && !p.uid)
+  if (pid != getpid() && !s4_pids_have(x->but, pid) && s4_process_read(pid, &p) && !p.dead && !p.uid)
     x->n += !strncmp(p.comm, S4_UNMOUNTING, strlen(S4_UNMOUNTING)) ;
   return 1 ;
 }

@@ -40,10 +40,11 @@ static int has_swapped (char const *dir)
    || !s4_cgroup_read(dir, "/memory.usage_in_bytes", &text) || strcmp(sum.s, text.s) ;
 }
 
-static int lift (char const *dir)
+static int lift (char const *dir, void *data)
 {
   static stralloc text = STRALLOC_ZERO ;
   int lifted = 0 ;
+  (void)data ;
   if (!has_swapped(dir)) return 0 ;
   for (unsigned int k = 0 ; k < sizeof limits / sizeof *limits ; k++)
     if (s4_cgroup_read(dir, limits[k].file, &text) && s4_is_memory_limit(text.s))
@@ -54,5 +55,5 @@ static int lift (char const *dir)
 void s4_memory_limits_lift (void)
 {
   s4_proc_write("sys/vm/overcommit_memory", "0") ;   /* strict, swapoff(2) asks for the size of the swap, used or not */
-  s4_cgroups_change(&lift, "lifted the memory limits of", "gave up looking for cgroups with a memory limit") ;
+  s4_cgroups_change(&lift, 0, "lifted the memory limits of", "gave up looking for cgroups with a memory limit") ;
 }

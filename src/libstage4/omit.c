@@ -17,13 +17,6 @@
 
 #define LIST_TIMEOUT 1000
 
-int s4_omits (genalloc const *pids, pid_t pid)
-{
-  pid_t const *p = genalloc_s(pid_t, pids) ;
-  for (size_t n = genalloc_len(pid_t, pids) ; n-- ; ) if (p[n] == pid) return 1 ;
-  return 0 ;
-}
-
  /* Those up to the one that walks the chain are needed in any case: it would end with this step. */
 
 int s4_omit_ancestors (genalloc *pids, int only_needed)

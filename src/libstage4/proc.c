@@ -132,6 +132,23 @@ int s4_proc_fds (int (*f) (int, void *), void *data)
 
  /* --- all processes --- */
 
+int s4_pids_have (genalloc const *pids, pid_t pid)
+{
+  pid_t const *p = genalloc_s(pid_t, pids) ;
+  for (size_t n = genalloc_len(pid_t, pids) ; n-- ; ) if (p[n] == pid) return 1 ;
+  return 0 ;
+}
+
+int s4_have_the_same (pid_t a, pid_t b, int kind)
+{
+#ifdef SYS_kcmp
+  return !syscall(SYS_kcmp, a, b, kind, 0, 0) ;
+#else
+  (void)a ; (void)b ; (void)kind ;
+  return 0 ;
+#endif
+}
+
 int s4_proc_children (pid_t pid, genalloc *pids)
 {
   stralloc text = STRALLOC_ZERO ;
@@ -172,20 +189,10 @@ static void find_kthreads (genalloc *pids)
    threads have none, as kthreadd. Where there is no kcmp(2) the caller has to see what it is.
  */
 
-static int has_no_memory (pid_t pid)
-{
-#ifdef SYS_kcmp
-  return !syscall(SYS_kcmp, KTHREADD, pid, KCMP_VM, 0, 0) ;
-#else
-  (void)pid ;
-  return 0 ;
-#endif
-}
-
 static int is_kthread (genalloc const *pids, pid_t pid)
 {
   size_t n = genalloc_len(pid_t, pids) ;
-  return n && bsearch(&pid, pids->s, n, sizeof pid, &compare_pid) && has_no_memory(pid) ;
+  return n && bsearch(&pid, pids->s, n, sizeof pid, &compare_pid) && s4_have_the_same(KTHREADD, pid, KCMP_VM) ;
 }
 
 struct processes

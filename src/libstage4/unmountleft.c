@@ -85,11 +85,13 @@ static void name_pending (s4_unmount const *u, s4_left *left)
 
  /* One line for a file system; of its ways the one that somebody holds. */
 
-static unsigned int telling_mount (s4_storage const *st, unsigned int k, genalloc const *holders)
+static void name_writable_elsewhere (s4_storage const *st, unsigned int k, genalloc const *holders)
 {
-  for (unsigned int i = st->first[k] ; i < st->ms->n ; i++)
-    if (st->sb[i] == k && s4_holders_name(holders, i)) return i ;
-  return st->first[k] ;
+  unsigned int i = st->first[k] ;
+  char const *who = 0 ;
+  for (unsigned int j = i ; j < st->ms->n && !who ; j++)
+    if (st->sb[j] == k && (who = s4_holders_name(holders, j))) i = j ;
+  s4_warn("left: ", S4_MOUNT(st->ms->m + i), ", writable in another mount namespace", who ? ", held by " : "", who) ;
 }
 
 static void name_elsewhere (s4_unmount const *u, s4_storage const *st, s4_left *left)
@@ -106,13 +108,9 @@ static void name_elsewhere (s4_unmount const *u, s4_storage const *st, s4_left *
   for (unsigned int k = 0 ; k < st->nsb ; k++)
   {
     unsigned int i = st->first[k] ;
-    char const *who ;
     if (i < ms->nown || (requested && requested[k]) || !s4_type_wanted(u->types, ms->m[i].type)) continue ;
     left->at_risk = 1 ;
-    if (n++ >= NAMED_MAX) continue ;
-    i = telling_mount(st, k, &holders) ;
-    who = s4_holders_name(&holders, i) ;
-    s4_warn("left: ", S4_MOUNT(ms->m + i), ", writable in another mount namespace", who ? ", held by " : "", who) ;
+    if (n++ < NAMED_MAX) name_writable_elsewhere(st, k, &holders) ;
   }
   genalloc_free(unsigned int, &which) ;
   genalloc_free(s4_holder, &holders) ;
@@ -130,25 +128,34 @@ static int is_known (s4_unmount const *u, uint64_t device)
   return 0 ;
 }
 
+static int find_unknown (s4_unmount const *u, genalloc *unseen)
+{
+  s4_unseen *x ;
+  size_t n = 0 ;
+  if (!s4_unseen_find(unseen)) return 0 ;
+  x = genalloc_s(s4_unseen, unseen) ;
+  for (size_t k = 0 ; k < genalloc_len(s4_unseen, unseen) ; k++)
+    if (s4_type_wanted(u->types, x[k].type) && !is_known(u, x[k].device)) x[n++] = x[k] ;
+  genalloc_setlen(s4_unseen, unseen, n) ;
+  return 1 ;
+}
+
  /* What was unmounted just now may take a moment to be gone. */
 
 static int name_unseen (s4_unmount const *u, s4_left *left)
 {
   genalloc unseen = GENALLOC_ZERO ;
   s4_unseen const *x ;
-  int ok = s4_unseen_find(&unseen) ;
+  int ok = find_unknown(u, &unseen) ;
   for (unsigned int i = 0 ; ok && genalloc_len(s4_unseen, &unseen) && i < UNSEEN_TRIES ; i++)
   {
     s4_poll(0, 0, s4_now() + UNSEEN_NAP) ;
-    ok = s4_unseen_find(&unseen) ;
+    ok = find_unknown(u, &unseen) ;
   }
   x = genalloc_s(s4_unseen, &unseen) ;
-  for (size_t k = 0 ; k < genalloc_len(s4_unseen, &unseen) ; k++)
-  {
-    if (!s4_type_wanted(u->types, x[k].type) || is_known(u, x[k].device)) continue ;
-    left->at_risk = 1 ;
-    if (k < NAMED_MAX) s4_warn("left: ", x[k].name, " (", x[k].type, "), in no mount table, maybe writable") ;
-  }
+  left->at_risk |= !!genalloc_len(s4_unseen, &unseen) ;
+  for (size_t k = 0 ; k < genalloc_len(s4_unseen, &unseen) && k < NAMED_MAX ; k++)
+    s4_warn("left: ", x[k].name, " (", x[k].type, "), in no mount table, maybe writable") ;
   genalloc_free(s4_unseen, &unseen) ;
   return ok ;
 }

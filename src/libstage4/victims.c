@@ -30,6 +30,13 @@ size_t s4_victims_count (s4_victims const *victims)
   return genalloc_len(s4_victim, &victims->list) ;
 }
 
+int s4_victims_have (s4_victims const *victims, pid_t pid)
+{
+  s4_victim const *v = s4_victims_list(victims) ;
+  for (size_t n = s4_victims_count(victims) ; n-- ; ) if (v[n].p.pid == pid) return 1 ;
+  return 0 ;
+}
+
 struct scan
 {
   s4_victims *victims ;
@@ -40,9 +47,7 @@ struct scan
 
 int s4_victims_untouchable (s4_victims const *victims, pid_t group)
 {
-  pid_t const *g = genalloc_s(pid_t, &victims->untouchable) ;
-  for (size_t n = genalloc_len(pid_t, &victims->untouchable) ; n-- ; ) if (g[n] == group) return 1 ;
-  return 0 ;
+  return s4_pids_have(&victims->untouchable, group) ;
 }
 
 static int note_untouchable (s4_victims *victims, pid_t group)

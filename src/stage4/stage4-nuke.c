@@ -34,7 +34,7 @@ struct options
 static int is_wanted (s4_process const *p, void *data)
 {
   struct options const *o = data ;
-  return !s4_omits(&o->omit, p->pid) ;
+  return !s4_pids_have(&o->omit, p->pid) ;
 }
 
 enum outcome_e { NOBODY_LEFT, RESPAWNING, UNSEEN, SURVIVORS, SIGNALLED } ;

@@ -43,7 +43,12 @@ not () {
 # guest_says WHAT... : each is a check that went well in the guest
 guest_says () {
   local what
-  for what ; do ok "$what" grep -F "=== $what ok" "$console" ; done
+  for what ; do ok "$what" guest_said "$what" ; done
+}
+
+# guest_said WHAT : or else prints what came before that
+guest_said () {
+  grep -qF "=== $1 ok" "$console" || { grep -F -B 20 "=== $1 FAILED" "$console" || tail -n 20 "$console" ; return 1 ; }
 }
 
 # new_disks SIZE NAME... : $work/NAME.img, an ext4 with what is in the directory $content, if that is set
@@ -153,5 +158,5 @@ END
   } >"$work/stage/init"
   chmod +x "$work/stage/init"
   vm_pack "$work/stage" "$work/initramfs"
-  vm_run "$console" "$work/initramfs" "$@" || echo "# the machine had to be ended"
+  vm_run "$console" "$work/initramfs" "$@" || echo "     - the machine had to be ended" >>"$console"
 }

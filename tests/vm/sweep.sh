@@ -59,7 +59,7 @@ sweep_guest () {
 # swept PROGRAM RUNS HITS : at least so many
 swept () {
   local line
-  line=$(grep -o "=== swept $1: .*" "$console") || return
+  line=$(grep -o "=== swept $1: .*" "$console") || { tail -n 20 "$console" ; return 1 ; }
   echo "$line"
   grep "### $1 " "$console"
   # shellcheck disable=SC2086
