@@ -576,7 +576,8 @@ struct s4_tree_s
   s4_mounts const *ms ;
   unsigned int *parent ;       /* of each mount: what it is mounted on, or S4_NONE: not visible */
   unsigned int *by_id ;        /* all mounts, sorted by id */
-  unsigned int *by_place ;     /* sorted by the parent's id and the mount point */
+  unsigned int *by_place ;     /* a hash table, by the parent's id and the mount point; S4_NONE: free */
+  unsigned int places ;        /* its size, a power of 2 */
   unsigned char *hidden ;      /* of each mount: others lie over it, see s4_tree_hider() */
   unsigned char *carries ;     /* of each mount: others are mounted on it */
   unsigned int root ;          /* the lowest mount on / */

@@ -38,17 +38,16 @@ size_t s4_unoctal (char *s, size_t len)
 char *s4_field (char **line)
 {
   char *s = *line ;
-  size_t len ;
-  if (!s) return 0 ;
-  len = strcspn(s, " ") ;
-  *line = s[len] ? s + len + 1 : 0 ;
-  s[len] = 0 ;
+  char *end = s ? strchr(s, ' ') : 0 ;
+  *line = end ? end + 1 : 0 ;
+  if (end) *end = 0 ;
   return s ;
 }
 
 char *s4_field_name (char **line)
 {
   char *s = s4_field(line) ;
-  if (s) s[s4_unoctal(s, strlen(s))] = 0 ;
+  char *odd = s ? strchr(s, '\\') : 0 ;
+  if (odd) odd[s4_unoctal(odd, strlen(odd))] = 0 ;
   return s ;
 }

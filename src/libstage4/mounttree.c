@@ -30,20 +30,6 @@ static int compare_id (void const *a, void const *b)
   return x < y ? -1 : x > y ;
 }
 
- /* The initramfs is its own parent, but not its own sibling. */
-
-static unsigned int lies_on (s4_mount const *m)
-{
-  return m->parent == m->id ? 0 : m->parent ;
-}
-
-static int compare_place (void const *a, void const *b)
-{
-  s4_mount const *x = sorting + *(unsigned int const *)a, *y = sorting + *(unsigned int const *)b ;
-  unsigned int px = lies_on(x), py = lies_on(y) ;
-  return px < py ? -1 : px > py ? 1 : strcmp(x->dir, y->dir) ;
-}
-
  /* Mostly they are: then it takes a look at each. */
 
 void s4_sort_numbers (unsigned int *p, unsigned int n, int (*compare) (void const *, void const *))
@@ -56,19 +42,53 @@ void s4_sort_numbers (unsigned int *p, unsigned int n, int (*compare) (void cons
     }
 }
 
+ /* The initramfs is its own parent, but not its own sibling. */
+
+static unsigned int lies_on (s4_mount const *m)
+{
+  return m->parent == m->id ? 0 : m->parent ;
+}
+
+ /* Where that mount is in the hash table by_place, or would be. At least half of it is free. */
+
+static unsigned int place_of (s4_tree const *t, unsigned int parent, char const *dir, size_t len)
+{
+  unsigned int k = parent ;
+  for (size_t i = 0 ; i < len ; i++) k = k * 33 ^ (unsigned char)dir[i] ;
+  for (k &= t->places - 1 ; t->by_place[k] != S4_NONE ; k = (k + 1) & (t->places - 1))
+  {
+    s4_mount const *m = t->ms->m + t->by_place[k] ;
+    if (lies_on(m) == parent && !strncmp(m->dir, dir, len) && !m->dir[len]) break ;
+  }
+  return k ;
+}
+
+static int find_places (s4_tree *t)
+{
+  for (t->places = 2 ; t->places < 2 * (t->ms->n + 1) ; ) t->places *= 2 ;
+  t->by_place = s4_numbers(t->places) ;
+  if (!t->by_place) return 0 ;
+  for (unsigned int k = 0 ; k < t->places ; k++) t->by_place[k] = S4_NONE ;
+  for (unsigned int i = 0 ; i < t->ms->n ; i++)
+  {
+    s4_mount const *m = t->ms->m + i ;
+    t->by_place[place_of(t, lies_on(m), m->dir, strlen(m->dir))] = i ;
+  }
+  return 1 ;
+}
+
 int s4_tree_make (s4_tree *t, s4_mounts const *ms)
 {
   unsigned int parent = S4_NONE ;
-  *t = (s4_tree){ .ms = ms, .parent = s4_numbers(ms->n), .by_id = s4_numbers(ms->n), .by_place = s4_numbers(ms->n),
+  *t = (s4_tree){ .ms = ms, .parent = s4_numbers(ms->n), .by_id = s4_numbers(ms->n),
     .hidden = calloc(ms->n + 1, 1), .carries = calloc(ms->n + 1, 1), .root = S4_NONE } ;
-  if (!t->parent || !t->by_id || !t->by_place || !t->hidden || !t->carries)
+  if (!t->parent || !t->by_id || !find_places(t) || !t->hidden || !t->carries)
   {
     s4_tree_free(t) ;
     return 0 ;
   }
   sorting = ms->m ;
   s4_sort_numbers(t->by_id, ms->n, &compare_id) ;
-  s4_sort_numbers(t->by_place, ms->n, &compare_place) ;
   for (unsigned int i = 0 ; i < ms->n ; i++)
   {
     if (!i || ms->m[i].parent != ms->m[i-1].parent) parent = s4_tree_find(t, ms->m[i].parent) ;
@@ -111,17 +131,7 @@ unsigned int s4_tree_find (s4_tree const *t, unsigned int id)
 
 unsigned int s4_tree_on (s4_tree const *t, unsigned int parent, char const *dir, size_t len)
 {
-  unsigned int low = 0, high = t->ms->n ;
-  while (low < high)
-  {
-    unsigned int mid = low + (high - low) / 2 ;
-    s4_mount const *m = t->ms->m + t->by_place[mid] ;
-    int r = lies_on(m) < parent ? -1 : lies_on(m) > parent ? 1 : strncmp(m->dir, dir, len) ;
-    if (!r && m->dir[len]) r = 1 ;
-    if (!r) return t->by_place[mid] ;
-    if (r < 0) low = mid + 1 ; else high = mid ;
-  }
-  return S4_NONE ;
+  return t->by_place[place_of(t, parent, dir, len)] ;
 }
 
  /* How long the next prefix of path is: one component more. */

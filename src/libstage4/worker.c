@@ -39,7 +39,7 @@ struct board
   s4_ms start ;            /* one before its time begins: it is never 0 */
   genalloc workers ;       /* pid_t */
   genalloc pollfds ;       /* struct pollfd, one per worker: its pidfd */
-  unsigned int doing, stalled, startable ;
+  unsigned int doing, stalled ;
   s4_ms said ;             /* when the slow ones were named, or the first one stalled; 0: none has */
   s4_flow flow ;           /* what that was then */
 } ;
@@ -207,23 +207,27 @@ static void watch_slow (struct board *b, s4_ms now)
 static void watch_all (struct board *b)
 {
   s4_ms now = s4_now() ;
-  b->doing = b->stalled = b->startable = 0 ;
-  for (unsigned int i = 0 ; i < b->job->n ; i++)
-  {
-    if (state_of(b->tasks + i) > 0) watch_task(b, i, now) ;
-    else if (may_begin(b, i)) b->startable++ ;
-  }
+  b->doing = b->stalled = 0 ;
+  for (unsigned int i = 0 ; i < b->job->n ; i++) if (state_of(b->tasks + i) > 0) watch_task(b, i, now) ;
   watch_slow(b, now) ;
+}
+
+ /* Only asked when no worker moves: it takes a look at each task, as a worker does. */
+
+static unsigned int count_startable (struct board *b)
+{
+  unsigned int n = 0 ;
+  for (unsigned int i = 0 ; i < b->job->n ; i++) n += !!may_begin(b, i) ;
+  return n ;
 }
 
  /* Twice as many each time: no matter how many tasks hang, they are soon waited for side by side. */
 
-static int workers_add (struct board *b)
+static int workers_add (struct board *b, unsigned int startable)
 {
   size_t live = genalloc_len(pid_t, &b->workers) ;
   size_t more = live ? live : 1 ;
-  if (live > b->stalled || !b->startable) return 1 ;
-  if (more > b->startable) more = b->startable ;
+  if (more > startable) more = startable ;
   while (more--) if (!worker_start(b)) return !!live ;
   return 1 ;
 }
@@ -275,8 +279,12 @@ static int work (struct board *b)
   {
     workers_collect(b) ;
     watch_all(b) ;
-    if (!b->doing && !b->startable) return 1 ;
-    if (!workers_add(b)) return give_up_waiting(b, errno) ;
+    if (genalloc_len(pid_t, &b->workers) <= b->stalled)
+    {
+      unsigned int startable = count_startable(b) ;
+      if (!b->doing && !startable) return 1 ;
+      if (!workers_add(b, startable)) return give_up_waiting(b, errno) ;
+    }
     s4_poll(genalloc_s(struct pollfd, &b->pollfds), (unsigned int)genalloc_len(struct pollfd, &b->pollfds),
       s4_now() + (has_pidfds(b) ? STALL : S4_TICK)) ;
   }
