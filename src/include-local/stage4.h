@@ -758,6 +758,7 @@ struct s4_stuck_s         /* a mount that did not go */
   unsigned int id ;
   int told ;                  /* the errno that was reported */
   s4_ms since ;               /* when it was found busy, or something else went last */
+  unsigned int tries ;        /* since then */
   unsigned int pass ;         /* the last one that found it busy */
   unsigned int hung : 1 ;     /* given up, and not tried again but by force */
   unsigned int given_up : 1 ; /* once; it gets little time then */

@@ -19,13 +19,16 @@
 #define BACKOFF_MAX 100
 #define BACKOFF_QUICK 75        /* longer than the kernel's own references: AF_UNIX in flight 12 ms, io_uring 52 ms */
 #define BACKOFF_ALL 1000
+#define BACKOFF_TRIES 15        /* that has more of them; if not, somebody else has the CPUs, and the kernel is late, too */
+#define BACKOFF_LONGEST 5000
 #define LOOKS 2                 /* for holders: who was just ending at the first one is no reason to give up */
 #define LOOK_TIMEOUT 2000
 #define PASSES_TIMEOUT 600000   /* passes that still bring something end at the budget, or without one after that */
 
 static int is_waited_for (s4_unmount const *u, s4_stuck const *x, s4_ms now)
 {
-  return x->pass == u->pass && (!x->held || x->looked < LOOKS) && now - x->since < BACKOFF_ALL ;
+  s4_ms const limit = x->tries < BACKOFF_TRIES ? BACKOFF_LONGEST : BACKOFF_ALL ;
+  return x->pass == u->pass && (!x->held || x->looked < LOOKS) && now - x->since < limit ;
 }
 
  /* Those that the kernel alone should have let go of by now. */
@@ -56,6 +59,16 @@ static int look_for_holders (s4_unmount *u, s4_ms now)
   return ok ;
 }
 
+static void begin_anew (s4_unmount *u, s4_ms now)
+{
+  s4_stuck *x = genalloc_s(s4_stuck, &u->stuck) ;
+  for (size_t k = 0 ; k < u->nstuck ; k++) if (x[k].since)
+  {
+    x[k].since = now ;
+    x[k].tries = 0 ;
+  }
+}
+
  /* 1: something is busy that may go by itself. If something else went, the time for that begins anew. */
 
 static int find_waiting (s4_unmount *u)
@@ -63,7 +76,7 @@ static int find_waiting (s4_unmount *u)
   s4_stuck *x = genalloc_s(s4_stuck, &u->stuck) ;
   s4_ms const now = s4_now() ;
   int some = 0 ;
-  if (u->gone) for (size_t k = 0 ; k < u->nstuck ; k++) x[k].since = x[k].since ? now : 0 ;
+  if (u->gone) begin_anew(u, now) ;
   else if (!look_for_holders(u, now)) return 0 ;
   for (size_t k = 0 ; k < u->nstuck && !some ; k++) some = is_waited_for(u, x + k, now) ;
   return some ;

@@ -165,6 +165,7 @@ static int note_busy (s4_unmount *u, unsigned int i)
   s4_stuck *x = s4_stuck_note(u, u->ms.m[i].id) ;
   if (!x) return 0 ;
   if (!x->since) x->since = s4_now() ;
+  x->tries++ ;
   x->pass = u->pass ;
   return 1 ;
 }

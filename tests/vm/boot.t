@@ -6,7 +6,7 @@ vm_test loop fuse vfat nls_cp437 nls_ascii overlay dm_mod softdog
 image_ext4 "$work/unmounted.img" 16M
 image_ext4 "$work/left.img" 16M
 
-VM_TIME=60 guest "$work/unmounted.img" "$work/left.img" <<'END'
+guest "$work/unmounted.img" "$work/left.img" <<'END'
 check "modules are loaded" grep -q '^softdog' /proc/modules
 check "fuse is there" grep -q 'fuse$' /proc/filesystems
 mkdir /mnt/1 /mnt/2 /mnt/loop

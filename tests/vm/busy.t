@@ -6,7 +6,7 @@ vm_test ext4
 vm_test_stage4
 image_ext4 "$work/disk.img" 32M
 
-VM_TIME=60 VM_APPEND=quiet guest "$work/disk.img" <<'END'
+VM_APPEND=quiet guest "$work/disk.img" <<'END'
 mkdir /mnt/disk
 mount -t ext4 /dev/vda /mnt/disk
 dd if=/dev/zero of=/mnt/disk/swap bs=1M count=4 2>/dev/null

@@ -18,7 +18,7 @@ stage4-ramfs /run/stage4 /bin/busybox /bin/sh /bin/rm /bin/cat /bin/mark || echo
 '
 boot () {
   image_ext4 "$work/disk.img" 32M
-  { echo "$prepare" ; cat ; } | VM_TIME=60 VM_APPEND=quiet guest "$work/disk.img"
+  { echo "$prepare" ; cat ; } | VM_APPEND=quiet guest "$work/disk.img"
 }
 
 boot <<'END'

@@ -7,7 +7,7 @@ vm_test_stage4
 image_ext4 "$work/disk.img" 16M
 image_ext4 "$work/dead.img" 16M
 
-VM_TIME=90 VM_APPEND=quiet guest "$work/disk.img" "$work/dead.img" <<'END'
+VM_APPEND=quiet guest "$work/disk.img" "$work/dead.img" <<'END'
 mkdir /mnt/fuse /mnt/disk /mnt/dead
 dm create dead /dev/vdb
 mount -t ext4 /dev/mapper/dead /mnt/dead

@@ -27,7 +27,7 @@ exec @fault $2 $3 $4 stage4-begin -A reboot -t 40s -R /run/stage4 stage4-nuke -t
   stage4-settle ' stage4-umountall' ' -T' ' tmpfs' ' stage4-swapoff' ' stage4-umountall' '' \\
   stage4-hook ' mark' ' $1' '' stage4-freeze -t 3s stage4-hpr -t 3s
 END
-  } | VM_TIME=60 VM_APPEND=quiet guest "$work/disk.img"
+  } | VM_APPEND=quiet guest "$work/disk.img"
   test "$1" = memory || ok "$1: they fail" console_has "$console" "fault: first of $2 failed"
   ok "$1: the last step was reached" console_has "$console" "stage4-hpr: info: reboot after"
   ok "$1: within its budget" within_budget

@@ -128,9 +128,9 @@ ms () {
   read -r up idle </proc/uptime
   echo "${up%.*}${up#*.}0"
 }
-# await COMMAND... : until it succeeds; who waits for half a minute waits in vain
+# await COMMAND... : until it succeeds; who waits for two minutes waits in vain
 await () {
-  local last=$(($(ms) + 30000))
+  local last=$(($(ms) + 120000))
   until "$@" >/dev/null 2>&1 ; do
     test "$(ms)" -lt $last || { echo "=== waited in vain: $*" ; return 1 ; }
     usleep 10000

@@ -44,7 +44,7 @@ stuck_in () {
 }
 '
 boot () {
-  { echo "$with_server" ; cat ; } | VM_TIME=120 VM_APPEND=quiet guest "$@"
+  { echo "$with_server" ; cat ; } | VM_APPEND=quiet guest "$@"
 }
 
 new_disks 16M disk below

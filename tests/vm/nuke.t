@@ -7,7 +7,7 @@ vm_test_stage4
 image_ext4 "$work/disk.img" 16M
 image_ext4 "$work/dead.img" 16M
 
-VM_TIME=60 guest "$work/disk.img" "$work/dead.img" <<'END'
+guest "$work/disk.img" "$work/dead.img" <<'END'
 mkdir /mnt/disk /mnt/dead
 mount -t ext4 /dev/vda /mnt/disk
 dm create dead /dev/vdb

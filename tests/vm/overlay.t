@@ -11,7 +11,7 @@ image_ext4 "$work/store/file" 8M "$work/lower"
 boot () {
   image_ext4 "$work/disk.img" 64M
   image_ext4 "$work/store.img" 16M "$work/store"
-  VM_TIME=60 VM_APPEND=quiet guest "$work/disk.img" "$work/store.img"
+  VM_APPEND=quiet guest "$work/disk.img" "$work/store.img"
 }
 # The disk is below its own overlay, and what the overlay's options say of it leads nowhere any more.
 # shellcheck disable=SC2016   # that's for the guest's shell

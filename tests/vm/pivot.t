@@ -26,7 +26,7 @@ echo "=== request"
 '
 boot () {
   image_ext4 "$work/disk.img" 32M
-  { echo "$prepare" ; cat ; } | VM_TIME=60 VM_APPEND=quiet guest "$work/disk.img"
+  { echo "$prepare" ; cat ; } | VM_APPEND=quiet guest "$work/disk.img"
 }
 
 boot <<'END'

@@ -15,7 +15,7 @@ done
 image_ext4 "$work/disk.img" 16M
 truncate -s 32M "$work/swap.img"
 
-VM_TIME=120 guest "$work/disk.img" "$work/swap.img" <<'END'
+guest "$work/disk.img" "$work/swap.img" <<'END'
 ln -s unruly /bin/@unruly
 mkdir /mnt/disk
 mount -t ext4 /dev/vda /mnt/disk
@@ -147,7 +147,7 @@ ok "no panic, no kernel bug" console_no_panic "$console"
 
 # Pid 1 starts them again and again; the chain is another process, and nuke a child of that.
 image_ext4 "$work/disk.img" 16M
-VM_TIME=60 guest "$work/disk.img" <<'END'
+guest "$work/disk.img" <<'END'
 mkdir /mnt/disk
 mount -t ext4 /dev/vda /mnt/disk
 cat >/chain <<'X'

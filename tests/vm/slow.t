@@ -13,7 +13,7 @@ disk () {
 
 disks=$(disk disk 0 ; for i in a b c ; do disk $i 4000000 ; done ; disk d 400000)
 # shellcheck disable=SC2119  # the disks are among QEMU's words
-VM_TIME=120 VM_QEMU=$disks guest <<'END'
+VM_QEMU=$disks guest <<'END'
 mkdir /a /b /c /d /e /disk
 echo 0 >/proc/sys/vm/dirty_writeback_centisecs
 echo 400000000 >/proc/sys/vm/dirty_bytes

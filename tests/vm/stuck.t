@@ -6,7 +6,7 @@ vm_test fuse dm_mod
 vm_test_stage4
 
 image_ext4 "$work/disk.img" 32M
-VM_TIME=60 guest "$work/disk.img" <<'END'
+guest "$work/disk.img" <<'END'
 mkdir /mnt/disk /mnt/fuse /d
 mount -t ext4 /dev/vda /mnt/disk
 echo on >/proc/sys/kernel/printk_devkmsg
@@ -39,7 +39,7 @@ reset_and_clean stderr
 
 # Closing a file flushes it, and waits for that: so does the end of every process that has it.
 image_ext4 "$work/disk.img" 32M
-VM_TIME=60 guest "$work/disk.img" <<'END'
+guest "$work/disk.img" <<'END'
 mkdir /mnt/disk /mnt/fuse
 mount -t ext4 /dev/vda /mnt/disk
 echo on >/proc/sys/kernel/printk_devkmsg
@@ -60,7 +60,7 @@ reset_and_clean closing
 
 # The clock runs when nobody else does: ten minutes pass at once.
 image_ext4 "$work/disk.img" 32M
-VM_TIME=60 VM_CPUS=1 VM_ACCEL=tcg,thread=single VM_QEMU='-icount shift=0,sleep=off' guest "$work/disk.img" <<'END'
+VM_CPUS=1 VM_ACCEL=tcg,thread=single VM_QEMU='-icount shift=0,sleep=off' guest "$work/disk.img" <<'END'
 mkdir /mnt/disk
 mount -t ext4 /dev/vda /mnt/disk
 exec stage4-begin -A reboot stage4-nuke stage4-settle ' stage4-umountall' ' sh' ' -c' ' sleep 100000 & exec sleep 200000' '' \
@@ -89,7 +89,7 @@ exec stage4-begin -A reboot -t 40s -R /run/stage4 stage4-nuke stage4-pivot stage
 END
 chmod +x "$work/stage/go"
 image_ext4 "$work/disk.img" 64M "$work/stage"
-VM_TIME=60 guest "$work/disk.img" "$work/dead.img" <<'END'
+guest "$work/disk.img" "$work/dead.img" <<'END'
 mkdir /new
 mount -t ext4 /dev/vda /new
 for i in dev proc sys ; do mount --move /$i /new/$i ; done

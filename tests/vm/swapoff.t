@@ -30,7 +30,7 @@ in_swap () {
 
 for i in plain dm ; do rm -f "$work/$i.img" ; truncate -s 8M "$work/$i.img" ; done
 
-{ echo "$swapped" ; cat ; } <<'END' | VM_TIME=90 guest "$work"/{disk,plain,dm,lost}.img
+{ echo "$swapped" ; cat ; } <<'END' | guest "$work"/{disk,plain,dm,lost}.img
 mkdir /mnt/disk
 mount -t ext4 /dev/vda /mnt/disk
 # swap NAME [PRIORITY] : in a file of 4 MiB, if it is no device
@@ -137,7 +137,7 @@ ok "it is still counted at the end" console_has "$console" 'left: 0 writable fil
 reset_and_clean kinds
 
 # Cgroup 1: a limit stays where nothing is in the swap.
-VM_TIME=60 guest "$work/dm.img" <<'END'
+guest "$work/dm.img" <<'END'
 dm create dm /dev/vda
 mkswap /dev/mapper/dm >/dev/null
 swapon /dev/mapper/dm
@@ -165,7 +165,7 @@ ok "cgroup 1: it is said" console_has "$console" 'lifted the memory limits of /s
 
 # More than the memory, most of it in a tmpfs that goes later: too early, swap can't be switched off; then it can.
 image_ext4 "$work/disk.img" 160M
-VM_TIME=90 VM_MEMORY=128M guest "$work/disk.img" <<'END'
+VM_MEMORY=128M guest "$work/disk.img" <<'END'
 mkdir /mnt/disk /mnt/full
 mount -t ext4 /dev/vda /mnt/disk
 dd if=/dev/zero of=/mnt/disk/swap bs=1M count=140 2>/dev/null
@@ -202,7 +202,7 @@ image_ext4 "$work/disk.img" 32M
 rm -f "$work/dead.img"
 truncate -s 4M "$work/dead.img"
 slow="if=virtio,format=raw,cache=unsafe,file=$work/disk.img,throttling.iops-read=20"
-{ echo "$swapped" ; cat ; } <<'END' | VM_TIME=90 VM_QEMU="-drive $slow" guest "$work/dead.img"
+{ echo "$swapped" ; cat ; } <<'END' | VM_QEMU="-drive $slow" guest "$work/dead.img"
 mkdir /mnt/disk
 mount -t ext4 /dev/vdb /mnt/disk
 dd if=/dev/zero of=/mnt/disk/swap bs=1M count=8 2>/dev/null

@@ -53,7 +53,7 @@ END
 
 # sweep_guest <<"END" : boots; the lines are calls of the guest's function sweep
 sweep_guest () {
-  { cat "$top/tests/vm/guest/sweep.sh" ; cat ; } | VM_TIME=200 guest "$work/disk.img" "$work/swap.img"
+  { cat "$top/tests/vm/guest/sweep.sh" ; cat ; } | guest "$work/disk.img" "$work/swap.img"
 }
 
 # swept PROGRAM RUNS HITS : at least so many

@@ -16,7 +16,7 @@ mkdir "$dirs/1/dir"
 
 content=$dirs/1   # what tests need in their disks
 new_disks 64M a b
-VM_TIME=90 VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
+VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
 mkdir /a /b /1 /2 /3 /4
 # all_goes [COMMAND...] : stage4-umountall, started by that, says nothing of what would be left; the disk is free
 all_goes () {
@@ -82,7 +82,7 @@ disks_clean free a
 
 # Deleted files of @load: one that is only read, one that is written.
 new_disks 64M a b
-VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
+VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
 mkdir /a /b
 ln -s load /bin/@load
 mount -t ext4 /dev/vda /a
@@ -111,7 +111,7 @@ disks_clean deleted a b
 # Spared, each in a mount namespace of its own: one who writes, one who does nothing, one whose root is on the disk; one
 # whose copy of a shared mount is busy.
 new_disks 64M a b c d
-VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
+VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
 mkdir /a /b /c /d
 ln -s load /bin/@load
 mount -t ext4 /dev/vda /a
@@ -149,7 +149,7 @@ disks_clean elsewhere a b c d
 
 # Several mounts of a disk, all with somebody in them; of another, with one that is to be kept; a chroot with /sys.
 new_disks 64M a b
-VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
+VM_APPEND=quiet guest "$work"/{a,b}.img <<'END'
 mkdir /a /b /1 /2 /keep /chroot
 : >/3
 ln -s load /bin/@load
@@ -182,7 +182,7 @@ disks_clean binds a b
 
 # The root lies over the initramfs; on it there are disks on one path, one below another that was there before.
 new_disks 64M a b c d
-VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
+VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
 mkdir /new
 mount -t ext4 /dev/vda /new
 mkdir /new/dev /new/proc /new/sys /new/run
@@ -209,7 +209,7 @@ disks_clean stacked a b c d
 
 # Frozen: with a writer that is stuck in it; with nobody in it; one with a file system in a file on it.
 new_disks 64M a b c d
-VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
+VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
 mkdir /a /b /c /d /1
 ln -s load /bin/@load
 mount -t ext4 /dev/vda /a

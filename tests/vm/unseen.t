@@ -6,7 +6,7 @@ vm_test overlay dm_mod
 vm_test_stage4
 
 new_disks 16M a b c d e
-VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c,d,e}.img <<'END'
+VM_APPEND=quiet guest "$work"/{a,b,c,d,e}.img <<'END'
 mkdir /a /b /c /d /e /jail /jail/bin
 ln -s load /bin/@load
 cp /bin/load /jail/bin/@load
@@ -55,7 +55,7 @@ disks_clean unseen a b c d e
 
 # The layers of overlays that are kept: moved since; mounted elsewhere only. A dead disk that only a file keeps.
 new_disks 16M a b c
-VM_TIME=60 VM_APPEND=quiet guest "$work"/{a,b,c}.img <<'END'
+VM_APPEND=quiet guest "$work"/{a,b,c}.img <<'END'
 ln -s load /bin/@load
 for i in a b ; do
   mkdir /$i /ov$i /lower$i

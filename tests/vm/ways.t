@@ -7,7 +7,7 @@ vm_test fuse
 vm_test_stage4
 new_disks 16M a b c d
 
-VM_TIME=90 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
+VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
 mkdir /a /b /d /fuse
 ln -s load /bin/@load
 mount -t ext4 /dev/vda /a

@@ -97,7 +97,7 @@ vm_debian () {
 
 # vm_run LOG INITRAMFS [DISK...] : boots, and returns when the machine has gone; 124 if it had to be ended.
 # In the log each line begins with the milliseconds since the start, as this machine's clock has them.
-# VM_TIME: limit in seconds (120); VM_MEMORY (512M); VM_CPUS (2); VM_ACCEL; VM_APPEND: more words for the kernel;
+# VM_TIME: limit in seconds (400: somebody else may have the CPUs); VM_MEMORY (512M); VM_CPUS (2); VM_ACCEL; VM_APPEND: more words for the kernel;
 # VM_QEMU: more words for QEMU; VM_SHOW=1: the console on stdout, as it happens.
 vm_run () {
   local log=$1 initramfs=$2 disk drives=()
@@ -106,7 +106,7 @@ vm_run () {
   # -erms: software emulation walks through `rep stosb`, which clears every new page, byte by byte.
   # stdin: QEMU would take what is typed, and turn the terminal raw.
   # shellcheck disable=SC2086
-  timeout --foreground -k 5 "${VM_TIME:-120}" qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max,-erms,-fsrm \
+  timeout --foreground -k 5 "${VM_TIME:-400}" qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max,-erms,-fsrm \
     -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-512M}" -nodefaults -display none -serial stdio -serial null -no-reboot \
     -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 ${VM_APPEND-quiet}" \
     "${drives[@]}" ${VM_QEMU-} </dev/null 2>&1 | vm_stamp "$log"
