@@ -19,7 +19,7 @@
 #define BACKOFF_MAX 100
 #define BACKOFF_QUICK 75        /* longer than the kernel's own references: AF_UNIX in flight 12 ms, io_uring 52 ms */
 #define BACKOFF_ALL 1000
-#define BACKOFF_TRIES 15        /* that has more of them; if not, somebody else has the CPUs, and the kernel is late, too */
+#define BACKOFF_TRIES 15        /* in that; with fewer somebody else has the CPUs, and the kernel is late, too */
 #define BACKOFF_LONGEST 5000
 #define LOOKS 2                 /* for holders: who was just ending at the first one is no reason to give up */
 #define LOOK_TIMEOUT 2000
