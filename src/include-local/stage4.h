@@ -650,8 +650,9 @@ extern int s4_storage_load_all (s4_storage *, s4_mounts *) ;
  /* the pure parts of it, in this order: without edges; then those of overlays, whose names may be from below oldroot */
 extern int s4_storage_make (s4_storage *, s4_mounts const *) ;
 extern int s4_overlay_edges (s4_storage *, char const *oldroot) ;
- /* marks: of each superblock; those that a marked one lies on, or maybe lies on, get marked too; pure */
-extern void s4_storage_mark_below (s4_storage const *, unsigned char *marks, int maybe) ;
+ /* calloc'd, of each superblock: a mount of it is meant, or it carries such a one, or maybe does; 0: no memory; pure */
+typedef int s4_meant_func (s4_storage const *, unsigned int mount, void *data) ;
+extern unsigned char *s4_storage_mark (s4_storage const *, s4_meant_func *, void *data, int maybe) ;
  /* changes while the file system of that mount moves; 0 if it has no disk */
 extern uint64_t s4_storage_progress (s4_storage const *, unsigned int mount) ;
 
@@ -1055,8 +1056,11 @@ extern unsigned int s4_freeze_these (s4_storage const *, s4_superblocks const *,
  /* those that can lose data and are not frozen with others; 0: no memory */
 extern int s4_freezable_find (s4_superblocks *, s4_storage const *) ;
 extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: not finished in time */
- /* where nothing can be seen or no worker started: the kernel makes all that it can read-only, by itself (sysrq) */
- /* 1: it says that it has */
+
+
+ /* emergency.c: the kernel makes all that it can read-only, by itself (sysrq) */
+
+ /* where nothing can be seen or no worker started. 1: it says that it has */
 extern int s4_emergency_readonly (void) ;
  /* the same if there is something that no mount table shows; how many may still be writable */
 extern unsigned int s4_unseen_readonly (void) ;

@@ -92,18 +92,16 @@ static int some_loop_is_flushed (s4_unmount const *u)
   return 0 ;
 }
 
-static void find_kept (struct force *f)
+static int is_kept_by_path (s4_storage const *st, unsigned int i, void *data)
 {
-  s4_unmount const *u = f->u ;
-  for (unsigned int i = 0 ; i < u->ms.n ; i++)
-    if (s4_kept_find(&u->kept, u->ms.m[i].id) >= 0) f->kept[u->st.sb[i]] = 1 ;
-  s4_storage_mark_below(&u->st, f->kept, 1) ;
+  s4_unmount const *u = data ;
+  return s4_kept_find(&u->kept, st->ms->m[i].id) >= 0 ;
 }
 
 static int is_kept (struct force const *f, unsigned int i)
 {
   s4_unmount const *u = f->u ;
-  return f->flags & MNT_FORCE ? f->kept[u->st.sb[i]] : s4_kept_find(&u->kept, u->ms.m[i].id) >= 0 ;
+  return f->flags & MNT_FORCE ? f->kept[u->st.sb[i]] : is_kept_by_path(&u->st, i, f->u) ;
 }
 
 static int add_if_forceable (struct force *f, unsigned int i)
@@ -210,14 +208,13 @@ static int try_hung_again (struct force const *f)
 static int force (s4_unmount *u, int flags)
 {
   struct force f = { .u = u, .which = GENALLOC_ZERO, .seen = calloc(u->ms.n + 1, 1),
-    .carries = calloc(u->ms.n + 1, 1), .put_off = calloc(u->ms.n + 1, 1), .kept = calloc(u->st.nsb + 1, 1),
-    .flags = flags } ;
+    .carries = calloc(u->ms.n + 1, 1), .put_off = calloc(u->ms.n + 1, 1),
+    .kept = s4_storage_mark(&u->st, &is_kept_by_path, u, 1), .flags = flags } ;
   int ok = f.seen && f.carries && f.put_off && f.kept ;
   if (ok)
   {
     find_carriers(&f) ;
     find_carriers_of_files(&f) ;
-    find_kept(&f) ;
     ok = find_forceable(&f) && (flags & MNT_FORCE || leave_highest(&f)) ;
   }
   if (ok && genalloc_len(unsigned int, &f.which)) ok = run_forces(&f) && try_hung_again(&f) ;

@@ -127,7 +127,7 @@ int s4_storage_find (s4_storage *st, s4_mounts const *ms)
 
  /* A storage stack is not high, so a few rounds are enough. */
 
-void s4_storage_mark_below (s4_storage const *st, unsigned char *marks, int maybe)
+static void mark_below (s4_storage const *st, unsigned char *marks, int maybe)
 {
   s4_edge const *e = genalloc_s(s4_edge, &st->edges) ;
   size_t n = genalloc_len(s4_edge, &st->edges) ;
@@ -141,6 +141,15 @@ void s4_storage_mark_below (s4_storage const *st, unsigned char *marks, int mayb
       more = 1 ;
     }
   }
+}
+
+unsigned char *s4_storage_mark (s4_storage const *st, s4_meant_func *is_meant, void *data, int maybe)
+{
+  unsigned char *marks = calloc(st->nsb + 1, 1) ;
+  if (!marks) return 0 ;
+  for (unsigned int i = 0 ; i < st->ms->n ; i++) if (is_meant(st, i, data)) marks[st->sb[i]] = 1 ;
+  mark_below(st, marks, maybe) ;
+  return marks ;
 }
 
 uint64_t s4_storage_progress (s4_storage const *st, unsigned int i)

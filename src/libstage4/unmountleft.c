@@ -15,16 +15,11 @@
 
  /* What was kept by request, and what that lies on, is no failure. */
 
-static unsigned char *find_requested (s4_unmount const *u, s4_storage const *st)
+static int is_requested (s4_storage const *st, unsigned int i, void *data)
 {
-  unsigned char *requested = calloc(st->nsb + 1, 1) ;
-  for (unsigned int i = 0 ; requested && i < st->ms->n ; i++)
-  {
-    int path = s4_kept_find(&u->kept, st->ms->m[i].id) ;
-    if (path >= 0 && (unsigned int)path < u->nasked) requested[st->sb[i]] = 1 ;
-  }
-  if (requested) s4_storage_mark_below(st, requested, 0) ;
-  return requested ;
+  s4_unmount const *u = data ;
+  int path = s4_kept_find(&u->kept, st->ms->m[i].id) ;
+  return path >= 0 && (unsigned int)path < u->nasked ;
 }
 
 static void name_one (s4_unmount const *u, unsigned int i, char const *holders, int all_known)
@@ -50,7 +45,7 @@ static void name_these (s4_unmount const *u, unsigned int const *which, unsigned
 static void name_mounts (s4_unmount const *u, s4_left *left)
 {
   unsigned int which[NAMED_MAX] ;
-  unsigned char *requested = find_requested(u, &u->st) ;
+  unsigned char *requested = s4_storage_mark(&u->st, &is_requested, (void *)u, 0) ;
   unsigned int n = 0 ;
   for (int risk = 1 ; risk >= 0 ; risk--) for (unsigned int i = 0 ; i < u->ms.n ; i++)
   {
@@ -96,7 +91,7 @@ static void name_writable_elsewhere (s4_storage const *st, unsigned int k, genal
 
 static void name_elsewhere (s4_unmount const *u, s4_storage const *st, s4_left *left)
 {
-  unsigned char *requested = find_requested(u, st) ;
+  unsigned char *requested = s4_storage_mark(st, &is_requested, (void *)u, 0) ;
   s4_mounts const *ms = st->ms ;
   genalloc which = GENALLOC_ZERO, holders = GENALLOC_ZERO ;
   unsigned int n = 0 ;

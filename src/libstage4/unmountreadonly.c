@@ -22,19 +22,11 @@ struct readonly
    there any more.
  */
 
-static int is_kept (s4_unmount const *u, s4_storage const *st, unsigned int i)
+static int is_needed (s4_storage const *st, unsigned int i, void *data)
 {
-  return s4_kept_find(&u->kept, st->ms->m[i].id) >= 0 || (st == &u->st && u->plan.verdict[i] == S4_KEPT) ;
-}
-
-static int find_needed (struct readonly *r, s4_storage const *st)
-{
-  r->needed = calloc(st->nsb + 1, 1) ;
-  if (!r->needed) return 0 ;
-  for (unsigned int i = 0 ; i < st->ms->n ; i++)
-    if (is_kept(r->u, st, i) && strcmp(st->ms->m[i].dir, "/")) r->needed[st->sb[i]] = 1 ;
-  s4_storage_mark_below(st, r->needed, 1) ;
-  return 1 ;
+  s4_unmount const *u = data ;
+  int kept = s4_kept_find(&u->kept, st->ms->m[i].id) >= 0 || (st == &u->st && u->plan.verdict[i] == S4_KEPT) ;
+  return kept && strcmp(st->ms->m[i].dir, "/") ;
 }
 
 static int may_be_readonly (s4_storage const *st, unsigned int k, void *data)
@@ -47,10 +39,10 @@ static int may_be_readonly (s4_storage const *st, unsigned int k, void *data)
 
 static int make_readonly (s4_unmount const *u, s4_storage const *st, unsigned int from)
 {
-  struct readonly r = { .u = u, .from = from } ;
+  struct readonly r = { .u = u, .needed = s4_storage_mark(st, &is_needed, (void *)u, 1), .from = from } ;
   s4_superblocks sb ;
   int n = -1 ;
-  if (find_needed(&r, st) && s4_superblocks_find(&sb, st, &may_be_readonly, &r))
+  if (r.needed && s4_superblocks_find(&sb, st, &may_be_readonly, &r))
   {
     n = (int)sb.n ;
     if (n) s4_readonly_these(st, &sb, u->timeout) ;

@@ -218,22 +218,32 @@ static void check_case (struct stored const *c)
 
  /* --- what marks spread to --- */
 
+static int is_on (s4_storage const *st, unsigned int i, void *dir)
+{
+  return !strcmp(st->ms->m[i].dir, dir) ;
+}
+
+static char const *marked (s4_storage const *st, char *dir, int maybe)
+{
+  static char text[64] ;
+  unsigned char *marks = s4_storage_mark(st, &is_on, dir, maybe) ;
+  *text = 0 ;
+  for (unsigned int i = 0 ; marks && i < st->ms->n ; i++) if (marks[st->sb[i]])
+    snprintf(text + strlen(text), sizeof text - strlen(text), " %s", st->ms->m[i].dir) ;
+  free(marks) ;
+  return text ;
+}
+
 static void spread (void)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
-  unsigned char marks[8] = { 0 } ;
   table(&ms, ROOT "2 1 101 /l ext4 rw\n3 1 102 /u ext4 rw\n4 1 20 /o overlay " OV("/l", "/u") "5 1 21 /p overlay ro,lowerdir=/o\n6 1 103 /x ext4 rw\n7 1 22 /q overlay rw,lowerdir=/./q\n") ;
   if (!s4_storage_make(&st, &ms) || !s4_overlay_edges(&st, 0)) bail_out("out of memory", "") ;
-  s4_storage_mark_below(&st, marks, 0) ;
-  ok(!memcmp(marks, (unsigned char [8]){ 0 }, 8), "nothing marked, nothing spread") ;
-  marks[st.sb[4]] = 1 ;
-  s4_storage_mark_below(&st, marks, 0) ;
-  ok(marks[st.sb[4]] && marks[st.sb[3]] && marks[st.sb[1]] && marks[st.sb[2]], "down to the last layer") ;
-  ok(!marks[st.sb[0]] && !marks[st.sb[5]] && !marks[st.sb[6]], "and nowhere else") ;
-  marks[st.sb[6]] = 1 ;
-  s4_storage_mark_below(&st, marks, 0) ;
-  ok(!marks[st.sb[5]], "not to what may be a layer") ;
+  is_string(marked(&st, "/none", 0), "", "nothing meant, nothing marked") ;
+  is_string(marked(&st, "/p", 0), " /l /u /o /p", "down to the last layer, and nowhere else") ;
+  is_string(marked(&st, "/q", 0), " /q", "not what may be a layer") ;
+  is_string(marked(&st, "/q", 1), " / /l /u /x /q", "or that, too") ;
   s4_storage_free(&st) ;
   s4_mounts_free(&ms) ;
 }
