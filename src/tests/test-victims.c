@@ -68,6 +68,48 @@ static void living (void)
   ok(!s4_victim_lives(&v) && errno == ESRCH, "its pid is another's") ;
 }
 
+ /* A child that has the pid by now, with all signals blocked: 1 if it gets any. */
+
+static int gets_signals (s4_victim const *v)
+{
+  s4_victims victims = S4_VICTIMS_ZERO ;
+  pid_t pid = fork() ;
+  int wstat ;
+  if (pid == -1) bail_out("unable to ", "fork") ;
+  if (!pid)
+  {
+    s4_victim mine = *v ;
+    sigset_t all ;
+    sigfillset(&all) ;
+    sigprocmask(SIG_SETMASK, &all, 0) ;
+    if (!mine.p.pid && !s4_process_read(getpid(), &mine.p)) _exit(2) ;
+    mine.p.pid = getpid() ;
+    if (!genalloc_append(s4_victim, &victims.list, &mine)) _exit(2) ;
+    s4_victims_signal(&victims, SIGTERM) ;
+    sigpending(&all) ;
+    _exit(sigismember(&all, SIGTERM) || sigismember(&all, SIGHUP) || sigismember(&all, SIGCONT)) ;
+  }
+  if (waitpid(pid, &wstat, 0) != pid) bail_out("unable to ", "wait") ;
+  return WIFEXITED(wstat) ? WEXITSTATUS(wstat) : -1 ;
+}
+
+static void reused (void)
+{
+  s4_victim v = { .pidfd = -1 } ;
+  pid_t pid ;
+  is_number(gets_signals(&v), 1, "whose pid it is gets the signals") ;
+  if (!s4_process_read(getpid(), &v.p)) bail_out("unable to read ", "/proc") ;
+  v.p.start-- ;
+  is_number(gets_signals(&v), 0, "who has the pid of one that has gone gets none") ;
+  if ((pid = fork()) == -1) bail_out("unable to ", "fork") ;
+  if (!pid) for (;;) pause() ;
+  v.pidfd = s4_pidfd(pid) ;
+  kill(pid, SIGKILL) ;
+  if (waitpid(pid, 0, 0) != pid) bail_out("unable to ", "wait") ;
+  is_number(gets_signals(&v), 0, "nor if that one was held by a pidfd") ;
+  if (v.pidfd >= 0) close(v.pidfd) ;
+}
+
  /* In a process group of its own, which it tells; alone in it, or as the child of its leader, who has gone. */
 
 static pid_t begin_group (int orphan, int fd)
@@ -154,6 +196,7 @@ int main (void)
   if (s4_proc() == -1) bail_out("no ", "/proc") ;
   born() ;
   living() ;
+  reused() ;
   sweeping() ;
   policy() ;
   return done() ;
