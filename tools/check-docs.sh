@@ -255,7 +255,7 @@ titles () {
       }
     }
     c != FILENAME {
-      if (/(^|[^a-z_])ok ?\(/) inside = 1
+      if (/(^|[^a-z_])(ok|is_number|is_string) ?\(/) inside = 1
       if (inside) strings($0, 1)
       else if (/^ *([A-Z]+\(|\{) *(\.name = )?"/) strings($0, 0)
       if (/;$/) inside = 0
@@ -270,13 +270,17 @@ titles () {
     }' "$1"
 }
 
+file_of () {
+  case $1 in
+    unit/*) echo "src/tests/${1#unit/}.c" ;;
+    *) echo "tests/$1.t" ;;
+  esac
+}
+
 cases >"$tmp/cases"
 grep -q . "$tmp/cases" || wrong "doc/cases.html: no cases"
 while read -r test words ; do
-  case $test in
-    unit/*) file=src/tests/${test#unit/}.c ;;
-    *) file=tests/$test.t ;;
-  esac
+  file=$(file_of "$test")
   if test ! -e "$file" ; then wrong "doc/cases.html: there is no $file, of \"$words\""
   else titles "$file" | grep -qF -- "$words" || wrong "doc/cases.html: $file checks nothing with \"$words\""
   fi
@@ -287,10 +291,7 @@ done <"$tmp/cases"
 for patch in tests/mutants/*.patch ; do
   test=$(sed -n 's/^Test: //p' "$patch")
   words=$(sed -n 's/^Fails: //p' "$patch")
-  case $test in
-    unit/*) file=src/tests/${test#unit/}.c ;;
-    *) file=tests/$test.t ;;
-  esac
+  file=$(file_of "$test")
   titles "$file" | grep -qF -- "$words" || wrong "$patch: $file checks nothing with \"$words\""
 done
 
