@@ -7,11 +7,8 @@ vm_test_stage4
 image_ext4 "$work/disk.img" 32M
 
 VM_APPEND=quiet guest "$work/disk.img" <<'END'
-mkdir /mnt/disk
-mount -t ext4 /dev/vda /mnt/disk
-dd if=/dev/zero of=/mnt/disk/swap bs=1M count=4 2>/dev/null
-mkswap /mnt/disk/swap >/dev/null
-swapon /mnt/disk/swap
+mount_disk /dev/vda /mnt/disk
+swap_file /mnt/disk/swap 4
 ln -s load /bin/@load
 begin @load writer /mnt/disk/busy
 exec stage4-begin -A reboot -t 30s stage4-nuke stage4-umountall -t 3s stage4-freeze stage4-hook ' env' '' stage4-hpr

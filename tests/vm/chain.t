@@ -7,12 +7,9 @@ vm_test_stage4
 
 # Each boot has a disk on /mnt/disk, a swap file on it, and a ramfs in /run/stage4.
 prepare='
-mkdir /mnt/disk
-mount -t ext4 /dev/vda /mnt/disk
 mount -t tmpfs -o mode=755 run /run
-dd if=/dev/zero of=/mnt/disk/swap bs=1M count=4 2>/dev/null
-mkswap /mnt/disk/swap >/dev/null
-swapon /mnt/disk/swap
+mount_disk /dev/vda /mnt/disk
+swap_file /mnt/disk/swap 4
 echo data >/mnt/disk/file
 stage4-ramfs /run/stage4 /bin/busybox /bin/sh /bin/rm /bin/cat /bin/mark || echo "=== no ramfs"
 '

@@ -11,12 +11,9 @@ ln -s load "$work/stage/bin/@load"
 boot () {
   image_ext4 "$work/disk.img" 32M
   { cat <<END
-mkdir /mnt/disk
-mount -t ext4 /dev/vda /mnt/disk
 mount -t tmpfs -o mode=755 run /run
-dd if=/dev/zero of=/mnt/disk/swap bs=1M count=4 2>/dev/null
-mkswap /mnt/disk/swap >/dev/null
-swapon /mnt/disk/swap
+mount_disk /dev/vda /mnt/disk
+swap_file /mnt/disk/swap 4
 sleep 1000 >/mnt/disk/file &
 stage4-ramfs /run/stage4 /bin/busybox /bin/sh /bin/mark || echo "=== no ramfs"
 END

@@ -146,6 +146,21 @@ begin () {
   "$@" >/ready &
   read -r said </ready
 }
+# mount_disk DEVICE DIR : an ext4
+mount_disk () {
+  mkdir -p "$2"
+  mount -t ext4 "$1" "$2"
+}
+# swap_on FILE [PRIORITY]
+swap_on () {
+  mkswap "$1" >/dev/null
+  if test -n "$2" ; then swaponp "$1" "$2" ; else swapon "$1" ; fi
+}
+# swap_file FILE MIB [PRIORITY] : makes it first
+swap_file () {
+  dd if=/dev/zero of="$1" bs=1M count="$2" 2>/dev/null
+  swap_on "$1" "$3"
+}
 # fuse_daemon DIR : a FUSE file system there, which hangs after kill -STOP $daemon; it is spared
 fuse_daemon () {
   ln -s fusehang /bin/@fusehang

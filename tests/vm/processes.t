@@ -79,8 +79,7 @@ mount -t ext4 /dev/vda /mnt/disk
 
 # the command line of one lies in the swap, on a disk that is dead
 dm create dead /dev/vdb
-mkswap /dev/mapper/dead >/dev/null
-swapon /dev/mapper/dead
+swap_on /dev/mapper/dead
 begun sh -c 'echo $$ >/sys/fs/cgroup/swapped/cgroup.procs ; exec unruly swapped'
 victim=$!
 # a page that has just been written may still be there: then once more; who reads it can't be killed

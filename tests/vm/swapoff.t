@@ -31,13 +31,10 @@ in_swap () {
 for i in plain dm ; do rm -f "$work/$i.img" ; truncate -s 8M "$work/$i.img" ; done
 
 { echo "$swapped" ; cat ; } <<'END' | guest "$work"/{disk,plain,dm,lost}.img
-mkdir /mnt/disk
-mount -t ext4 /dev/vda /mnt/disk
+mount_disk /dev/vda /mnt/disk
 # swap NAME [PRIORITY] : in a file of 4 MiB, if it is no device
 swap () {
-  test -b "$1" || dd if=/dev/zero of="$1" bs=1M count=4 2>/dev/null
-  mkswap "$1" >/dev/null
-  if test -n "$2" ; then swaponp "$1" "$2" ; else swapon "$1" ; fi
+  if test -b "$1" ; then swap_on "$1" "$2" ; else swap_file "$1" 4 "$2" ; fi
 }
 # swaps NAME... : these are on, as /proc/swaps has them
 swaps () {
@@ -139,16 +136,14 @@ reset_and_clean kinds
 # Cgroup 1: a limit stays where nothing is in the swap.
 guest "$work/dm.img" <<'END'
 dm create dm /dev/vda
-mkswap /dev/mapper/dm >/dev/null
-swapon /dev/mapper/dm
+swap_on /dev/mapper/dm
 mount -t cgroup -o memory memory /sys/fs/cgroup
 cd /sys/fs/cgroup
 mkdir load idle
 echo 8M >idle/memory.limit_in_bytes
 sh -c 'echo $$ >idle/cgroup.procs ; exec sleep 1000' &
-sh -c 'echo $$ >load/cgroup.procs ; exec @load swapped 6' &
+begin sh -c 'echo $$ >load/cgroup.procs ; exec @load swapped 6'
 load=$!
-sleep 2
 echo 2M >load/memory.limit_in_bytes
 cat /proc/swaps
 check "cgroup 1: swap is in use" test "$(awk 'NR > 1 { print $4 }' /proc/swaps)" -gt 1000
@@ -166,11 +161,9 @@ ok "cgroup 1: it is said" console_has "$console" 'lifted the memory limits of /s
 # More than the memory, most of it in a tmpfs that goes later: too early, swap can't be switched off; then it can.
 image_ext4 "$work/disk.img" 160M
 VM_MEMORY=128M guest "$work/disk.img" <<'END'
-mkdir /mnt/disk /mnt/full
-mount -t ext4 /dev/vda /mnt/disk
-dd if=/dev/zero of=/mnt/disk/swap bs=1M count=140 2>/dev/null
-mkswap /mnt/disk/swap >/dev/null
-swapon /mnt/disk/swap
+mkdir /mnt/full
+mount_disk /dev/vda /mnt/disk
+swap_file /mnt/disk/swap 140
 mount -t tmpfs -o size=1g full /mnt/full
 dd if=/dev/zero of=/mnt/full/file bs=1M count=140 2>/dev/null
 sleep 1000 &
@@ -203,14 +196,10 @@ rm -f "$work/dead.img"
 truncate -s 4M "$work/dead.img"
 slow="if=virtio,format=raw,cache=unsafe,file=$work/disk.img,throttling.iops-read=20"
 { echo "$swapped" ; cat ; } <<'END' | VM_QEMU="-drive $slow" guest "$work/dead.img"
-mkdir /mnt/disk
-mount -t ext4 /dev/vdb /mnt/disk
-dd if=/dev/zero of=/mnt/disk/swap bs=1M count=8 2>/dev/null
-mkswap /mnt/disk/swap >/dev/null
-swaponp /mnt/disk/swap 2
+mount_disk /dev/vdb /mnt/disk
+swap_file /mnt/disk/swap 8 2
 dm create dead /dev/vda
-mkswap /dev/mapper/dead >/dev/null
-swaponp /dev/mapper/dead 1
+swap_on /dev/mapper/dead 1
 echo 0 >/proc/sys/vm/page-cluster
 swapped 10
 dm suspend dead
