@@ -517,6 +517,7 @@ struct s4_mount_s
   char const *superoptions ;  /* as they stand in the file */
   unsigned int readonly : 1 ; /* the superblock (the mount's own flag says nothing about the data) */
   unsigned int shared : 1 ;
+  unsigned int unseen : 1 ;   /* in no table: s4_mounts_add_unseen() */
 } ;
 
  /* words of a report: "DIR (TYPE on SOURCE)" */
@@ -932,7 +933,19 @@ extern int s4_leave_rootfs (s4_mounts const *, unsigned int root, unsigned int n
 extern void s4_bring (genalloc const *kept, char const *const *paths, unsigned int n) ;
 
 
- /* blockdev.c: sysfs */
+ /* sysfs.c: what /sys says, or a sysfs of our own */
+
+ /* a file below /sys, chomped, 0-terminated beyond len */
+extern int s4_sys_read (char const *path, stralloc *) ;
+ /* s4_dir_each() there; 1 also if there is no such directory */
+extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data) ;
+ /* the path of a block device's file there, 0-terminated beyond len; file: "" or with a slash before it */
+extern int s4_sys_device (stralloc *, unsigned int major, unsigned int minor, char const *file) ;
+extern int s4_sys_is_there (void) ;   /* else nothing is known of block devices */
+extern int s4_sys_fd (void) ;         /* of our own, or -1: s4_close_all_but() leaves it */
+
+
+ /* blockdev.c: what it says of block devices */
 
  /* I/O done so far; 0 unknown */
 extern uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char const *source) ;
@@ -940,22 +953,22 @@ extern uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char co
 extern int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name) ;
  /* adds to its edges: file systems in loop files before those the files lie on; 0: no memory */
 extern int s4_loop_edges (s4_storage *) ;
+ /* its device, or one that lies below it, is a loop device */
+extern int s4_dev_on_loop (s4_mount const *) ;
  /* a block device of that name is a loop device with a file */
 extern int s4_loop_used (char const *name) ;
- /* a file below /sys, chomped, 0-terminated beyond len */
-extern int s4_sys_read (char const *path, stralloc *) ;
- /* the path of a block device's file there, 0-terminated beyond len; file: "" or with a slash before it */
-extern int s4_sys_device (stralloc *, unsigned int major, unsigned int minor, char const *file) ;
- /* s4_dir_each() there; 1 also if there is no such directory */
-extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data) ;
 
 
  /* unseen.c: file systems of disks (ext4, xfs, f2fs) that live, but that no mount table shows */
 
 typedef struct s4_unseen_s s4_unseen ;
 struct s4_unseen_s { char const *name, *type ; uint64_t device ; } ;   /* "/dev/vda1" */
- /* s4_unseen; replaces what was there. 0 with errno */
+ /* s4_unseen, those that may be writable; replaces what was there. 0 with errno */
 extern int s4_unseen_find (genalloc *unseen) ;
+ /* appends them, as mounts that can only be reached by mounting their devices anew */
+extern int s4_mounts_add_unseen (s4_mounts *) ;
+ /* s4_storage_load_all() with them; -1: it is not known whether there are any. For what nobody writes to any more */
+extern int s4_storage_load_whole (s4_storage *, s4_mounts *) ;
 
 
  /* leftovers.c: what there is to tear down */
@@ -965,6 +978,7 @@ struct s4_leftovers_s
 {
   unsigned int mounts ;
   unsigned int writable ;   /* superblocks that can lose data */
+  unsigned int unseen ;     /* those in no table, as the ones that are still being unmounted */
   unsigned int swaps ;
   unsigned int devices ;    /* dm, md, loop in use */
 } ;
@@ -1062,8 +1076,6 @@ extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: 
 
  /* where nothing can be seen or no worker started. 1: it says that it has */
 extern int s4_emergency_readonly (void) ;
- /* the same if there is something that no mount table shows; how many may still be writable */
-extern unsigned int s4_unseen_readonly (void) ;
 
 
  /* reboot.c */

@@ -1,16 +1,13 @@
 /* ISC license. */
 
-/* What sysfs says of block devices. Reading it doesn't touch the devices. */
+/* What sysfs says of block devices. */
 
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
 #include <skalibs/types.h>
@@ -18,21 +15,6 @@
 #include "stage4.h"
 
 #define DEPTH_MAX 32      /* of a storage stack; only there to end a walk through a broken sysfs */
-#define NAME_LEN_MAX 64   /* of a loop device; the kernel's names of disks have 31 at most */
-
-int s4_sys_read (char const *path, stralloc *sa)
-{
-  sa->len = 0 ;
-  if (!openslurpclose(sa, path)) return 0 ;
-  if (sa->len && sa->s[sa->len - 1] == '\n') sa->len-- ;
-  return stralloc_0(sa) && (sa->len--, 1) ;
-}
-
-int s4_sys_device (stralloc *sa, unsigned int major, unsigned int minor, char const *file)
-{
-  sa->len = 0 ;
-  return s4_cat(sa, "/sys/dev/block/", S4_NUM(major), ":", S4_NUM(minor), file) ;
-}
 
  /* btrfs and its like have device numbers of their own: then by the name of the source. */
 
@@ -78,27 +60,22 @@ int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name)
   return stralloc_cats(name, "/dev/") && stralloc_catb(name, s + 8, strcspn(s + 8, "\n")) && stralloc_0(name) ;
 }
 
-int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data)
-{
-  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  return fd == -1 && errno == ENOENT ? 1 : s4_dir_each(fd, f, data) ;
-}
-
 int s4_loop_used (char const *name)
 {
-  char path[NAME_LEN_MAX + sizeof "/sys/block//loop/backing_file"] = "/sys/block/" ;
-  if (strncmp(name, "loop", 4) || strlen(name) > NAME_LEN_MAX) return 0 ;
-  strcat(strcat(path, name), "/loop/backing_file") ;
-  return !access(path, F_OK) ;
+  static stralloc path = STRALLOC_ZERO, file = STRALLOC_ZERO ;
+  path.len = 0 ;
+  return !strncmp(name, "loop", 4) && s4_cat(&path, "/sys/block/", name, "/loop/backing_file")
+   && s4_sys_read(path.s, &file) ;
 }
 
  /* --- files under loop devices --- */
 
 struct dig
 {
-  s4_tree const *tree ;
+  s4_tree const *tree ;    /* null: the files don't matter */
   unsigned int sb ;        /* whose devices these are */
   genalloc *files ;        /* s4_edge: superblock, and mount that a file under it lies on */
+  unsigned int found ;     /* how many files there were */
   unsigned int depth ;
   stralloc path ;          /* the sysfs directory of a device below it */
 } ;
@@ -136,17 +113,22 @@ static int dig_slaves (struct dig *d)
   return ok ;
 }
 
+static int note_file (struct dig *d, char const *file)
+{
+  s4_edge e = { .first = d->sb } ;
+  d->found++ ;
+  if (!d->tree) return 1 ;
+  e.then = s4_tree_holding(d->tree, file) ;
+  return e.then == S4_NONE || genalloc_append(s4_edge, d->files, &e) ;
+}
+
 static int dig (struct dig *d)
 {
   stralloc text = STRALLOC_ZERO ;
   int ok = 1 ;
   if (d->depth++ < DEPTH_MAX)
   {
-    if (read_here(d, "/loop/backing_file", &text))
-    {
-      s4_edge const e = { .first = d->sb, .then = s4_tree_holding(d->tree, text.s) } ;
-      if (e.then != S4_NONE) ok = genalloc_append(s4_edge, d->files, &e) ;
-    }
+    if (read_here(d, "/loop/backing_file", &text)) ok = note_file(d, text.s) ;
     else if (read_here(d, "/partition", &text)) ok = dig_into(d, "", "/..") ;
     ok = ok && dig_slaves(d) ;
   }
@@ -170,6 +152,14 @@ static int dig_all (s4_storage const *st, genalloc *files, unsigned int *at)
   at[st->nsb] = (unsigned int)genalloc_len(s4_edge, files) ;
   stralloc_free(&d.path) ;
   return ok ;
+}
+
+int s4_dev_on_loop (s4_mount const *m)
+{
+  struct dig d = { .tree = 0, .path = STRALLOC_ZERO } ;
+  if (device_of(&d.path, m->major, m->minor, m->source, "")) dig(&d) ;
+  stralloc_free(&d.path) ;
+  return !!d.found ;
 }
 
 static int is_unused (char const *name, void *data)

@@ -53,7 +53,7 @@ static void child_forget (struct child *c)
 
  /* --- file descriptors --- */
 
-#define KEPT 3
+#define KEPT 4
 
 static int is_kept (int fd, int const *keep)
 {
@@ -91,13 +91,13 @@ static int close_listed (int fd, void *keep)
 }
 
  /*
-   The /proc that this process looks at stays open too, until it executes something. Before Linux 5.9 there is
+   The /proc and /sys that this process looks at stay open too, until it executes something. Before Linux 5.9 there is
    no close_range(2), and there may be a million fds to try: only what is open is closed.
  */
 
 void s4_close_all_but (int a, int b)
 {
-  int keep[KEPT] = { a, b, s4_proc() } ;
+  int keep[KEPT] = { a, b, s4_proc(), s4_sys_fd() } ;
   if (close_gaps(keep) || s4_proc_fds(&close_listed, keep) == 1) return ;
   for (int fd = 3 ; fd < FILES_MAX ; fd++) if (!is_kept(fd, keep)) close(fd) ;
 }

@@ -14,7 +14,6 @@
 
 #include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
-#include <skalibs/genalloc.h>
 
 #include "stage4.h"
 
@@ -28,7 +27,7 @@ static int none_is_writable (void)
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
   int none = 1 ;
-  if (!s4_storage_load_all(&st, &ms)) return 0 ;
+  if (s4_storage_load_whole(&st, &ms) <= 0) return 0 ;
   for (unsigned int i = 0 ; none && i < ms.n ; i++) none = !st.at_risk[i] ;
   s4_storage_free(&st) ;
   s4_mounts_free(&ms) ;
@@ -69,15 +68,4 @@ int s4_emergency_readonly (void)
   }
   if (kmsg != -1) fd_close(kmsg) ;
   return done ;
-}
-
-unsigned int s4_unseen_readonly (void)
-{
-  genalloc unseen = GENALLOC_ZERO ;
-  unsigned int n ;
-  if (!s4_unseen_find(&unseen)) s4_warnsys("unable to see what no mount table shows") ;
-  n = (unsigned int)genalloc_len(s4_unseen, &unseen) ;
-  if (n && s4_emergency_readonly()) n = 0 ;
-  genalloc_free(s4_unseen, &unseen) ;
-  return n ;
 }

@@ -29,6 +29,7 @@ struct each   /* a task is a way */
   char const *doing ;
   char const *done ;
   int last ;              /* nobody will write any more, so the kernel may do it as roughly as it can */
+  unsigned int unseen ;   /* how many that are in no table failed, but for those that hang */
   unsigned char *held ;   /* of each way, in shared memory: it led there */
 } ;
 
@@ -112,7 +113,7 @@ static s4_mount const *find_again (s4_mounts const *ms, s4_mount const *m)
 
  /* now: the table, if it could be read again; what it says counts more. A writer is no failure: others name him. */
 
-static int report_one (struct each const *e, s4_task const *t, unsigned int s, s4_mounts const *now)
+static int report_one (struct each *e, s4_task const *t, unsigned int s, s4_mounts const *now)
 {
   unsigned int k = telling_way(e, t, s) ;
   s4_mount const *m = mount_of(e, k) ;
@@ -122,8 +123,8 @@ static int report_one (struct each const *e, s4_task const *t, unsigned int s, s
       t[i].state == S4_TASK_ABANDONED ? "it hangs" : strerror(t[i].err)) ;
   if (s4_task_done(t + k))
     s4_verbose(e->done, " ", S4_MOUNT(m), ", ", S4_MS(t[k].ended - t[k].began)) ;
-  else if (now && !again) s4_verbose(S4_MOUNT(m), " is not in sight any more") ;
-  else if (now && again->readonly) s4_verbose(S4_MOUNT(m), " is read-only now") ;
+  else if (now && !again && !m->unseen) s4_verbose(S4_MOUNT(m), " is not in sight any more") ;
+  else if (now && again && again->readonly) s4_verbose(S4_MOUNT(m), " is read-only now") ;
   else
   {
     if (t[k].state == S4_TASK_ABANDONED)
@@ -132,12 +133,13 @@ static int report_one (struct each const *e, s4_task const *t, unsigned int s, s
     else if (e->held[k] && t[k].err == EBUSY)
       s4_verbose("busy, so not ", e->done, ": ", S4_MOUNT(m)) ;
     else s4_warnerr(t[k].err, "failed ", e->doing, " ", S4_MOUNT(m)) ;
+    e->unseen += m->unseen && t[k].state != S4_TASK_ABANDONED ;
     return 0 ;
   }
   return 1 ;
 }
 
-static unsigned int report_all (struct each const *e, s4_task const *t)
+static unsigned int report_all (struct each *e, s4_task const *t)
 {
   s4_mounts now = S4_MOUNTS_ZERO ;
   unsigned int failed = 0 ;
@@ -160,8 +162,9 @@ static unsigned int count_writable (struct each const *e)
   if (!s4_mounts_load_all(&now)) return e->sb->n ;
   for (unsigned int s = 0 ; s < e->sb->n ; s++)
   {
-    s4_mount const *again = find_again(&now, mount_of(e, e->sb->at[s])) ;
-    n += again && !again->readonly ;
+    s4_mount const *m = mount_of(e, e->sb->at[s]) ;
+    s4_mount const *again = find_again(&now, m) ;
+    n += again ? !again->readonly : m->unseen ;
   }
   s4_mounts_free(&now) ;
   return n ;
@@ -184,6 +187,7 @@ static unsigned int do_each (struct each *e, s4_ms timeout)
     s4_emergency_readonly() ;
     failed = count_writable(e) ;
   }
+  else if (e->last && e->unseen && s4_emergency_readonly()) failed -= e->unseen ;
   if (e->held != MAP_FAILED) munmap(e->held, job.n) ;
   return failed ;
 }

@@ -95,9 +95,11 @@ int s4_leftovers_count (s4_leftovers *l)
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
   *l = (s4_leftovers){ .mounts = 0 } ;
-  if (!devices_count(&l->devices) || !swaps_count(&l->swaps) || !s4_storage_load_all(&st, &ms)) return 0 ;
+  if (!devices_count(&l->devices) || !swaps_count(&l->swaps) || !s4_storage_load_whole(&st, &ms)) return 0 ;
   l->mounts = ms.nown ;
-  for (unsigned int k = 0 ; k < st.nsb ; k++) l->writable += st.at_risk[st.first[k]] ;
+  for (unsigned int k = 0 ; k < st.nsb ; k++)
+    if (ms.m[st.first[k]].unseen) l->unseen++ ;
+    else l->writable += st.at_risk[st.first[k]] ;
   s4_storage_free(&st) ;
   s4_mounts_free(&ms) ;
   return 1 ;

@@ -120,22 +120,28 @@ static void save_what_can_be_saved (void)
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
   s4_superblocks sb ;
+  int known ;
   if (!s4_sync(RESORT_TIMEOUT)) s4_warn("sync: not finished in time") ;
-  if (!s4_storage_load_all(&st, &ms) || !s4_superblocks_find(&sb, &st, 0, 0))
+  known = s4_storage_load_whole(&st, &ms) ;
+  if (!known || !s4_superblocks_find(&sb, &st, 0, 0))
   {
     s4_warnsys("unable to see what is mounted") ;
     s4_emergency_readonly() ;
   }
   else if (s4_readonly_these(&st, &sb, RESORT_TIMEOUT))
   {
-    if (s4_storage_load_all(&st, &ms) && s4_freezable_find(&sb, &st)) s4_freeze_these(&st, &sb, RESORT_TIMEOUT) ;
+    if (s4_storage_load_whole(&st, &ms) && s4_freezable_find(&sb, &st)) s4_freeze_these(&st, &sb, RESORT_TIMEOUT) ;
     else
     {
       s4_warnsys("unable to see what is still writable") ;
       s4_emergency_readonly() ;
     }
   }
-  s4_unseen_readonly() ;
+  if (known == -1)
+  {
+    s4_warn("unable to see what no mount table shows") ;
+    s4_emergency_readonly() ;
+  }
 }
 
 void s4_lastresort (int code)

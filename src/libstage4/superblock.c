@@ -38,12 +38,15 @@ static int is_device (char const *path, s4_mount const *m)
   return (errno = ENODEV, 0) ;
 }
 
- /* A device that is mounted already has its superblock mounted once more, whatever lies over its mount points. */
+ /*
+   A device that is mounted already has its superblock mounted once more, whatever lies over its mount points; EBUSY:
+   that is read-only (fs/super.c:get_tree_bdev).
+ */
 
 int s4_mount_anew (s4_mount const *m)
 {
   stralloc source = STRALLOC_ZERO ;
-  char const *options[2] = { 0, 0 } ;
+  char const *options[3] = { 0, 0, 0 } ;
   int fd ;
   if (!s4_dev_name(m->major, m->minor, &source) || !is_device(source.s, m))
   {
@@ -52,6 +55,8 @@ int s4_mount_anew (s4_mount const *m)
   }
   options[0] = s4_concat("source=", source.s) ;
   fd = s4_newfs(m->type, options) ;
+  options[1] = "ro" ;
+  if (fd == -1 && errno == EBUSY) fd = s4_newfs(m->type, options) ;
   stralloc_free(&source) ;
   return fd ;
 }

@@ -39,11 +39,23 @@ static int device_named (char const *name, uint64_t *device)
   return !!len ;
 }
 
+ /* Only ext4 says so, in its first line. */
+
+static int is_readonly (char const *type, char const *name)
+{
+  stralloc file = STRALLOC_ZERO, text = STRALLOC_ZERO ;
+  int r = s4_cat(&file, "fs/", type, "/", name, "/options") && s4_proc_read(file.s, &text)
+   && !strncmp(text.s, "ro\n", 3) ;
+  stralloc_free(&file) ;
+  stralloc_free(&text) ;
+  return r ;
+}
+
 static int look_at (char const *name, void *data)
 {
   struct search *x = data ;
   s4_unseen u = { .type = x->type } ;
-  if (!device_named(name, &u.device) || s4_has_device(&x->seen, u.device)) return 1 ;
+  if (!device_named(name, &u.device) || s4_has_device(&x->seen, u.device) || is_readonly(x->type, name)) return 1 ;
   u.name = s4_concat("/dev/", name) ;
   return genalloc_append(s4_unseen, x->unseen, &u) ;
 }
@@ -51,6 +63,7 @@ static int look_at (char const *name, void *data)
 static int look_at_all (struct search *x)
 {
   genalloc_setlen(s4_unseen, x->unseen, 0) ;
+  if (!s4_sys_is_there()) return 0 ;
   for (unsigned int k = 0 ; k < sizeof drivers / sizeof *drivers ; k++)
   {
     x->type = drivers[k].type ;
@@ -70,4 +83,60 @@ int s4_unseen_find (genalloc *unseen)
   genalloc_free(uint64_t, &x.seen) ;
   s4_mounts_free(&ms) ;
   return ok ;
+}
+
+ /* --- as if a table had them --- */
+
+int s4_mounts_add_unseen (s4_mounts *ms)
+{
+  genalloc unseen = GENALLOC_ZERO ;
+  s4_unseen const *x ;
+  s4_mount *all ;
+  size_t n ;
+  if (!s4_unseen_find(&unseen)) return 0 ;
+  x = genalloc_s(s4_unseen, &unseen) ;
+  n = genalloc_len(s4_unseen, &unseen) ;
+  all = n ? realloc(ms->m, (ms->n + n) * sizeof(s4_mount)) : ms->m ;
+  if (all) ms->m = all ;
+  for (size_t k = 0 ; all && k < n ; k++)
+    all[ms->n++] = (s4_mount){ .major = (unsigned int)(x[k].device >> 32), .minor = (unsigned int)x[k].device,
+      .root = "/", .dir = "[in no mount table]", .type = x[k].type, .source = x[k].name, .superoptions = "",
+      .unseen = 1 } ;
+  genalloc_free(s4_unseen, &unseen) ;
+  return all || !n ;
+}
+
+ /*
+   What lies below a file is not known where the file's own file system is in no table: its name leads nowhere. So those
+   in loop devices come before all that are not.
+ */
+
+static int add_loop_edges (s4_storage *st)
+{
+  s4_mount const *m = st->ms->m ;
+  unsigned int n = st->ms->n ;
+  for (unsigned int i = 0 ; i < n ; i++)
+  {
+    if (!m[i].unseen || !s4_dev_on_loop(m + i)) continue ;
+    for (unsigned int k = 0 ; k < n ; k++)
+    {
+      s4_edge const e = { .first = i, .then = k, .kind = S4_EDGE_MAYBE } ;
+      if (st->at_risk[k] && !s4_dev_on_loop(m + k) && !genalloc_append(s4_edge, &st->edges, &e)) return 0 ;
+    }
+  }
+  return 1 ;
+}
+
+int s4_storage_load_whole (s4_storage *st, s4_mounts *ms)
+{
+  unsigned int seen ;
+  int known ;
+  if (!s4_storage_load_all(st, ms)) return 0 ;
+  seen = ms->n ;
+  known = s4.container || s4_mounts_add_unseen(ms) ? 1 : -1 ;
+  if (ms->n == seen) return known ;
+  s4_storage_free(st) ;
+  if (s4_storage_find(st, ms) && add_loop_edges(st)) return known ;
+  s4_mounts_free(ms) ;
+  return 0 ;
 }

@@ -10,13 +10,14 @@
 
 #define USAGE "stage4-freeze [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] prog..."
 
-static int freeze (s4_storage const *st, s4_superblocks const *sb, s4_ms timeout)
+static int freeze (s4_storage const *st, s4_superblocks const *sb, s4_ms timeout, int all_known)
 {
   unsigned int left = s4_freeze_these(st, sb, timeout) ;
   unsigned int unmounting = s4_unmounts_count(0, 0) ;
   if (sb->n) s4_info("froze ", S4_NUM(sb->n - left), " of ", S4_NUM(sb->n), " writable file systems") ;
   if (unmounting) s4_unmounts_name(unmounting) ;
-  return s4_unseen_readonly() || left || unmounting ? S4_LEFT : S4_DONE ;
+  if (!all_known) left += !s4_emergency_readonly() ;
+  return left || unmounting ? S4_LEFT : S4_DONE ;
 }
 
 static int show_plan (s4_storage const *st, s4_superblocks const *sb)
@@ -35,6 +36,7 @@ int main (int argc, char const **argv, char const *const *envp)
   s4_storage st ;
   s4_superblocks sb ;
   s4_ms timeout = 10000 ;
+  int known ;
   s4_step_init("stage4-freeze", USAGE, S4_DESTROYS | S4_FINISHES, argv, envp) ;
   {
     subgetopt l = SUBGETOPT_ZERO ;
@@ -54,11 +56,13 @@ int main (int argc, char const **argv, char const *const *envp)
     s4_info("a container: the file systems are the host's, nothing to do") ;
     s4_step_next(argv, S4_DONE) ;
   }
-  if (!s4_storage_load_all(&st, &ms) || !s4_freezable_find(&sb, &st))
+  known = s4_storage_load_whole(&st, &ms) ;
+  if (known == -1) s4_warnsys("unable to see what no mount table shows") ;
+  if (!known || !s4_freezable_find(&sb, &st))
   {
     s4_warnsys("unable to read /proc/self/mountinfo") ;
     if (!s4.dryrun) s4_emergency_readonly() ;
     s4_step_next(argv, S4_NOTSTARTED) ;
   }
-  s4_step_next(argv, s4.dryrun ? show_plan(&st, &sb) : freeze(&st, &sb, timeout)) ;
+  s4_step_next(argv, s4.dryrun ? show_plan(&st, &sb) : freeze(&st, &sb, timeout, known == 1)) ;
 }

@@ -20,11 +20,12 @@ static void say_what_is_left (enum s4_action_e action)
   char const *took = s4.begun ? S4_MS(s4_now() - s4.begun) : 0 ;
   int known = s4_leftovers_count(&l) ;
   unsigned int unmounting = known ? s4_unmounts_count(1, 0) : 0 ;
+  unsigned int unseen = known && l.unseen > unmounting ? l.unseen - unmounting : 0 ;
   if (!known)
     s4_info(s4_action_name(action), took ? " after " : "", took, "; what is left can't be seen, ",
       s4_proc() == -1 ? "/proc is not there" : strerror(errno)) ;
   else s4_info(s4_action_name(action), took ? " after " : "", took, "; left: ",
-    unmounting ? S4_NUM(unmounting) : "", unmounting ? " unmounts under way, " : "", S4_NUM(l.writable),
+    unmounting ? S4_NUM(unmounting) : "", unmounting ? " unmounts under way, " : "", S4_NUM(l.writable + unseen),
     " writable file systems, ", S4_NUM(l.mounts), " mounts, ", S4_NUM(l.swaps), " swaps, ", S4_NUM(l.devices),
     " block devices") ;
 }

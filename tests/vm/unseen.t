@@ -2,7 +2,7 @@
 # File systems that no mount table shows, each with somebody who is spared and writes; layers of what is to be kept.
 . "$(dirname "$0")/lib.sh"
 
-vm_test overlay dm_mod
+vm_test overlay dm_mod loop
 vm_test_stage4
 
 new_disks 16M a b c d e
@@ -49,9 +49,62 @@ ok "unseen: who is behind somebody that sees less is named" \
 ok "unseen: that is a failure" console_has "$console" '^\?=1'
 ok "unseen: a layer of an overlay in another mount namespace is read-only, or named" \
   console_has "$console" 'made read-only /proc/[0-9]*/root/c \(ext4 on /dev/vdc\)|left: /dev/vdc \(ext4\)'
-ok "unseen: the kernel makes them read-only" console_has "$console" 'sysrq: Emergency Remount R/O'
+for i in a b ; do
+  ok "unseen: disk $i is frozen" console_has "$console" "froze \\[in no mount table\\] \\(ext4 on /dev/vd$i\\)"
+done
 ok "unseen: the machine reset itself" console_has "$console" 'reboot: Restarting system'
 disks_clean unseen a b c d e
+
+# A file system in a sparse file, and the one the file lies on: both below a lazy unmount, as one beside a dead disk. The
+# last megabyte is written when nothing else will flush it any more. One that is read-only. There is no /sys.
+new_disks 12M b c d inner
+rm -rf "$work/dir"
+mkdir "$work/dir"
+cp --sparse=always "$work/inner.img" "$work/dir/inner"
+image_ext4 "$work/a.img" 48M "$work/dir"
+VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
+mkdir /a /b /c /d /inner
+ln -s load /bin/@load
+dm create dead /dev/vdb
+mount -t ext4 /dev/mapper/dead /b   # the kernel finds it first
+mount -t ext4 /dev/vda /a
+losetup /dev/loop0 /a/inner
+mount -t ext4 /dev/loop0 /inner
+mount -t ext4 /dev/vdc /c
+mount -t ext4 -o ro /dev/vdd /d
+for i in inner c ; do
+  cd /$i
+  @load sleeper >/dev/null &
+  cd /
+done
+await sh -c 'test $(pidof @load | wc -w) = 2'
+ls -l /proc/[0-9]*/cwd | grep '/inner\|/c$'
+umount -l /inner
+umount -l /a
+umount -l /c
+cd /d
+@load sleeper >/dev/null &
+cd /
+umount -l /d
+echo data >/b/data
+dm suspend dead
+umount /sys
+echo "=== request"
+exec stage4-begin -v 2 -A reboot -t 60s stage4-nuke \
+  stage4-hook ' sh' ' -c' ' for i in $(pidof @load) ; do dd if=/dev/urandom of=/proc/$i/cwd/late bs=64k count=16 2>/dev/null ; done' '' \
+  stage4-umountall -t 2s stage4-freeze -t 3s stage4-hook ' env' '' stage4-hpr -t 1s
+END
+ok "stacked: both are frozen, the upper one first" awk '
+  /froze \[in no mount table\] \(ext4 on \/dev\/loop0/ { upper = NR }
+  /froze \[in no mount table\] \(ext4 on \/dev\/vda/ { lower = NR }
+  END { exit !(upper && lower > upper) }' "$console"
+ok "stacked: of one that is read-only nothing is said" not console_has "$console" 'vdd'
+ok "stacked: the end says that there is no other" console_has "$console" 'left: 1 unmounts under way, 3 writable file systems'
+ok "stacked: the machine reset itself" console_has "$console" 'reboot: Restarting system'
+disks_clean stacked a c d
+ok "stacked: the inner one can be read" image_file "$work/a.img" /inner "$work/inner.img"
+disks_clean "stacked, inner" inner
+for i in inner c ; do ok "stacked: what was written last is on $i" image_file "$work/$i.img" /late "$work/late" ; done
 
 # The layers of overlays that are kept: moved since; mounted elsewhere only. A dead disk that only a file keeps.
 new_disks 16M a b c
