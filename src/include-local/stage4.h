@@ -653,7 +653,7 @@ extern int s4_storage_make (s4_storage *, s4_mounts const *) ;
 extern int s4_overlay_edges (s4_storage *, char const *oldroot) ;
  /* calloc'd, of each superblock: a mount of it is meant, or it carries such a one, or maybe does; 0: no memory; pure */
 typedef int s4_meant_func (s4_storage const *, unsigned int mount, void *data) ;
-extern unsigned char *s4_storage_mark (s4_storage const *, s4_meant_func *, void *data, int maybe) ;
+extern unsigned char *s4_storage_mark (s4_storage const *, s4_meant_func *is_meant, void *data, int maybe) ;
  /* changes while the file system of that mount moves; 0 if it has no disk */
 extern uint64_t s4_storage_progress (s4_storage const *, unsigned int mount) ;
 

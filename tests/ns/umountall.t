@@ -395,7 +395,7 @@ box "held for a moment" <<'END'
 for i in 1 2 3 4 5 6 7 8 ; do
   m tmpfs /busy
   m tmpfs /other
-  helper victim -f /busy/open -t 50 >/dev/null
+  helper victim -f /busy/open -t 20 >/dev/null
   stage4-umountall -f 2>>/said || echo "exit $?" >>/said
   mounts >>/left
 done
