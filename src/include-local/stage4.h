@@ -134,7 +134,7 @@ typedef struct s4_chain_s s4_chain ;
 struct s4_chain_s
 {
   char const *const *envp ;
-   /* changes of the environment for the next program, in the form of skalibs' env_merge */
+   /* changes of the environment for the next program: "NAME=VALUE", or "NAME", each with its 0; the last one counts */
   stralloc modifs ;
   pid_t pid ;                    /* $STAGE4_PID while that process lives; 0 outside of a chain */
   enum s4_action_e action ;      /* $STAGE4_ACTION */
