@@ -414,6 +414,7 @@ typedef struct s4_victims_s s4_victims ;
 struct s4_victims_s
 {
   genalloc list ;           /* s4_victim */
+  genalloc others ;         /* pid_t: those that the last look saw and that were not wanted */
   genalloc untouchable ;    /* pid_t: process groups of others */
   int some_realtime ;       /* of all that the last look at /proc saw, victims or not */
   int some_others ;         /* there is somebody but victims, this process and pid 1 */
@@ -429,7 +430,7 @@ extern size_t s4_victims_count (s4_victims const *) ;
 typedef int s4_victim_func (s4_process const *, void *data) ;
  /* adds those that are wanted; never this process, pid 1, kernel threads, the dead. 0: could not look */
 extern int s4_victims_find (s4_victims *, s4_victim_func *wanted, void *data) ;
- /* spare.c: sets spared of each, by what it is: marked storage daemons, members of marked cgroups, inits of theirs */
+ /* spare.c: sets spared of each: storage daemons, members of marked cgroups; inits of theirs and of the others */
 extern void s4_victims_find_spared (s4_victims *) ;
 extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sweep */
  /*

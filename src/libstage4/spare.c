@@ -3,7 +3,8 @@
 /*
   Who is spared by what he is: root's processes that call themselves '@...' (storage daemons that the root
   file system needs; the convention is systemd's), and members of cgroups that are marked for survival.
-  With the init of a pid namespace the kernel ends all that are in it: so the inits of these are spared, too.
+  With the init of a pid namespace the kernel ends all that are in it: so the inits of these are spared, too, and
+  of those who were not wanted.
   A command line lies in the memory of its process, which may be on a dead disk: so it is read in a child.
 */
 
@@ -166,13 +167,16 @@ static int is_in_one_of (pid_t pid, genalloc const *inodes)
   return 0 ;
 }
 
-static void spare_inits (s4_victim *v, unsigned int n)
+static void spare_inits (s4_victim *v, unsigned int n, genalloc const *others)
 {
-  genalloc inodes = GENALLOC_ZERO ;   /* ino_t: namespaces of those who are spared */
+  genalloc inodes = GENALLOC_ZERO ;   /* ino_t: namespaces of those who are not to end */
   stralloc sa = STRALLOC_ZERO ;
+  pid_t const *other = genalloc_s(pid_t, others) ;
   unsigned int last ;
   for (unsigned int i = 0 ; i < n ; i++)
     if (v[i].spared && count_pids(v[i].p.pid, &sa, &last) > 1) note_namespaces(v[i].p.pid, &inodes) ;
+  for (size_t i = genalloc_len(pid_t, others) ; i-- ; )
+    if (count_pids(other[i], &sa, &last) > 1) note_namespaces(other[i], &inodes) ;
   if (inodes.len) for (unsigned int i = 0 ; i < n ; i++)
     if (!v[i].spared && count_pids(v[i].p.pid, &sa, &last) > 1 && last == 1 && is_in_one_of(v[i].p.pid, &inodes))
       v[i].spared = S4_SPARED_INIT ;
@@ -197,5 +201,5 @@ void s4_victims_find_spared (s4_victims *victims)
       v[i].spared = r == S4_SPARED_STORAGE || r == S4_SPARED_CGROUP ? (enum s4_spared_e)r : S4_NOT_SPARED ;
   }
   free(t) ;
-  spare_inits(v, n) ;
+  spare_inits(v, n, &victims->others) ;
 }
