@@ -365,7 +365,7 @@ struct s4_process_s
   char comm[S4_COMM_MAX] ;
 } ;
 
- /* an fd on a procfs (/proc, else a private one); -1 */
+ /* an fd on a procfs (/proc, else, or if that is read-only and not in a container, a private one); -1 */
 extern int s4_proc (void) ;
 #define S4_PROCNAME 64
  /* the name of a process's file in it: rest is "/stat" or the like, and short; into buf[S4_PROCNAME], returns buf */

@@ -59,6 +59,9 @@ stuck=$!
 zombie () { in_state Z "$(tr -d ' ' </proc/$stuck/task/$stuck/children)" ; }   # there is one child
 check "somebody is stuck" await in_state D $stuck
 check "and has a dead child" await zombie
+# what begin has to set there it sets in a /proc of its own
+mount -o remount,ro /proc
+check "/proc is read-only" not sh -c 'echo 5 >/proc/sys/kernel/panic'
 echo "=== request"
 exec stage4-begin -A reboot -t 30s stage4-nuke -t 1s -k 1s stage4-hook ' env' '' stage4-umountall -t 1s stage4-hpr -t 1s
 END
@@ -66,7 +69,10 @@ END
 guest_says "a frozen process ends" "in time" "by itself" "nested pid namespaces end" "nobody keeps the disk busy" \
   "a container's nuke ends what is slow there" "the host's frozen cgroup stays frozen" \
   "a cgroup of who is spared stays frozen" "a cgroup with a victim doesn't" "who was in it ends by itself" "somebody is stuck" "and has a dead child"
-ok "the frozen cgroup is named" console_has "$console" '^stage4-nuke: info: thawed /sys/fs/cgroup/some/deep'
+ok "the frozen cgroup is named" console_has "$console" '^stage4-nuke: info: thawed cgroups: /some/deep$'
+guest_says "/proc is read-only"
+ok "a read-only /proc: nothing is impossible for that" not console_has "$console" 'stage4-.*: Read-only file system'
+ok "a read-only /proc: there is an early sync" console_has "$console" 'sysrq: Emergency Sync'
 ok "who is stuck is named, and where" \
   console_has "$console" "stage4-nuke: info: can't be killed: [0-9]* sync \\(uninterruptible in [a-z_0-9]* < [a-z_0-9]* < "
 ok "a zombie of it is not" not console_has "$console" "can't be killed: .*usleep"
