@@ -12,6 +12,21 @@ mkdir /mnt/disk /mnt/dead
 mount -t ext4 /dev/vda /mnt/disk
 dm create dead /dev/vdb
 mount -t ext4 /dev/mapper/dead /mnt/dead
+# cgroup 1, where it may be: mounted elsewhere, and nowhere any more
+mkdir /cg
+mount -t cgroup -o freezer freezer /cg
+for name in .x y ; do
+  begin load cleaner /clean
+  mkdir /cg/$name
+  echo $! >/cg/$name/cgroup.procs
+  echo FROZEN >/cg/$name/freezer.state
+  check "freezer $name: somebody is frozen" await grep -qx FROZEN /cg/$name/freezer.state
+  test $name = .x || umount /cg
+  stage4-nuke -f
+  check "freezer $name: nobody is left" test $? = 0
+  check "freezer $name: who was in it ends by itself" test -e /clean
+  rm -f /clean
+done
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /sys/fs/cgroup/some/deep /sys/fs/cgroup/other
 begin load cleaner /mnt/disk/clean 3>/mnt/disk/frozen   # of a signal that is only fatal it would die frozen
@@ -66,6 +81,8 @@ echo "=== request"
 exec stage4-begin -A reboot -t 30s stage4-nuke -t 1s -k 1s stage4-hook ' env' '' stage4-umountall -t 1s stage4-hpr -t 1s
 END
 
+guest_says "freezer .x: somebody is frozen" "freezer .x: nobody is left" "freezer .x: who was in it ends by itself" \
+  "freezer y: somebody is frozen" "freezer y: nobody is left" "freezer y: who was in it ends by itself"
 guest_says "a frozen process ends" "in time" "by itself" "nested pid namespaces end" "nobody keeps the disk busy" \
   "a container's nuke ends what is slow there" "the host's frozen cgroup stays frozen" \
   "a cgroup of who is spared stays frozen" "a cgroup with a victim doesn't" "who was in it ends by itself" "somebody is stuck" "and has a dead child"
