@@ -480,16 +480,18 @@ extern int s4_omit_pidfiles (genalloc *pids, char const *dir) ;   /* 0: no memor
 extern void s4_thaw_cgroups (s4_victims const *) ;
 
 
- /* cgroups.c: cgroups of both versions; not in a container, and in children: it may look at mounts */
+ /* cgroups.c: cgroups of both versions; in children: it may look at mounts */
 
  /* cuts a line of /proc/PID/cgroup (cgroups(7)): its path; controllers: "" for cgroup 2. Null: it is none; pure */
 extern char *s4_cgroup_line (char *line, char const **controllers) ;
  /*
-   an fd on the root of the hierarchy with that controller, of cgroup 2 if that is "": one that is mounted, else it is
-   mounted anew, nowhere in the tree; -1, with ENOENT if there is no such hierarchy
+   an fd on the root of the hierarchy with that controller, of cgroup 2 if that is "": one that is mounted, writable if
+   so asked, else it is mounted anew, nowhere in the tree, but not in a container; -1, with ENOENT if there is no such
+   hierarchy
  */
-extern int s4_cgroup_root (char const *controller) ;
- /* files of a cgroup, as "/cgroup.freeze"; name: below the root, "/a/b" or ""; read: whole, 0-terminated */
+extern int s4_cgroup_root (char const *controller, int writable) ;
+extern int s4_cgroup_open (int root, char const *name) ;   /* its directory; name: below the root, "/a/b" or ""; -1 */
+ /* files of a cgroup, as "/cgroup.freeze"; read: whole, 0-terminated */
 extern int s4_cgroup_read (int root, char const *name, char const *file, stralloc *text) ;
 extern int s4_cgroup_write (int root, char const *name, char const *file, char const *value) ;
 typedef int s4_cgroup_func (char const *name, void *data) ;   /* 0: those below it needn't be looked at */

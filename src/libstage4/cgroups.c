@@ -54,7 +54,7 @@ static int is_writable (int fd)
 
  /* All of it: a bind may have no more than a part. */
 
-static int open_mounted (char const *controller)
+static int open_mounted (char const *controller, int writable)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   int root = -1 ;
@@ -65,7 +65,7 @@ static int open_mounted (char const *controller)
     if (strcmp(m->type, *controller ? "cgroup" : "cgroup2") || strcmp(m->root, "/")) continue ;
     if (*controller && !s4_has_word(m->superoptions, controller)) continue ;
     root = s4_mount_open(m) ;
-    if (root == -1 || is_writable(root)) continue ;
+    if (root == -1 || !writable || is_writable(root)) continue ;
     fd_close(root) ;
     root = -1 ;
   }
@@ -95,12 +95,12 @@ static int open_anew (char const *controllers)
   return root ;
 }
 
-int s4_cgroup_root (char const *controller)
+int s4_cgroup_root (char const *controller, int writable)
 {
   stralloc text = STRALLOC_ZERO ;
   char const *controllers = find_hierarchy(&text, controller) ;
-  int root = controllers ? open_mounted(controller) : -1 ;
-  if (controllers && root == -1) root = open_anew(controllers) ;
+  int root = controllers ? open_mounted(controller, writable) : -1 ;
+  if (controllers && root == -1 && !s4.container) root = open_anew(controllers) ;
   stralloc_free(&text) ;
   return root ;
 }
@@ -111,6 +111,11 @@ static int open_below (int root, char const *name, char const *file, int flags)
   int fd = s4_cat(&path, ".", name, file) ? openat(root, path.s, flags | O_CLOEXEC) : -1 ;
   stralloc_free(&path) ;
   return fd ;
+}
+
+int s4_cgroup_open (int root, char const *name)
+{
+  return open_below(root, name, "", O_RDONLY | O_DIRECTORY) ;
 }
 
 int s4_cgroup_read (int root, char const *name, char const *file, stralloc *text)
@@ -154,7 +159,7 @@ static int is_cgroup (struct dirent const *d)
 static int walk_below (struct walk *w)
 {
   size_t const len = w->name.len ;
-  int fd = open_below(w->root, w->name.s, "", O_RDONLY | O_DIRECTORY) ;
+  int fd = s4_cgroup_open(w->root, w->name.s) ;
   DIR *dir = fd == -1 ? 0 : fdopendir(fd) ;
   struct dirent *d ;
   int ok = 1 ;

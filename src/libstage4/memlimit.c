@@ -89,9 +89,9 @@ static int lift_of (char const *name, void *data)
 
 static int lift_all (int out, void *data)
 {
-  struct lifting l = { .out = out, .root = s4_cgroup_root("memory") } ;
+  struct lifting l = { .out = out, .root = s4_cgroup_root("memory", 1) } ;
   (void)data ;
-  if (l.root == -1 && errno == ENOENT) l.root = s4_cgroup_root("") ;
+  if (l.root == -1 && errno == ENOENT) l.root = s4_cgroup_root("", 1) ;
   if (l.root == -1) return errno == ENOENT ? 0 : errno ;
   return !s4_cgroups_each(l.root, &lift_of, &l) ? errno : l.err ;
 }

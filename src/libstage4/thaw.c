@@ -92,7 +92,7 @@ static int thaw_all (int out, void *data)
 {
   struct thawing t = { .victims = data, .out = out, .last = STRALLOC_ZERO } ;
   s4_victim const *v = s4_victims_list(t.victims) ;
-  for (unsigned int k = 0 ; k < FREEZERS ; k++) t.roots[k] = s4_cgroup_root(freezers[k].controller) ;
+  for (unsigned int k = 0 ; k < FREEZERS ; k++) t.roots[k] = s4_cgroup_root(freezers[k].controller, 1) ;
   for (size_t i = 0 ; i < s4_victims_count(t.victims) ; i++)
   {
     char name[S4_PROCNAME] ;

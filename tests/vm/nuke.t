@@ -67,6 +67,21 @@ check "a cgroup of who is spared stays frozen" is_frozen
 stage4-nuke -f
 check "a cgroup with a victim doesn't" not is_frozen
 check "who was in it ends by itself" test -e /clean
+# a marked cgroup, of which this one is below
+mkdir -p /sys/fs/cgroup/marked/below
+setxattr /sys/fs/cgroup/marked user.survive_final_kill_signal 1
+begin load sleeper
+marked=$!
+echo $marked >/sys/fs/cgroup/marked/below/cgroup.procs
+sleep 1000 &
+stage4-nuke -f -t 1s
+check "who is in a marked cgroup lives" kill -0 $marked
+check "who is not doesn't" not kill -0 $!
+umount /sys/fs/cgroup
+check "that is mounted nowhere" not grep -q cgroup2 /proc/mounts
+stage4-nuke -f -t 1s
+check "he still lives" kill -0 $marked
+kill -9 $marked
 echo x >/mnt/dead/file
 dm suspend dead
 sh -c 'usleep 1 & exec sync' &
@@ -85,7 +100,8 @@ guest_says "freezer .x: somebody is frozen" "freezer .x: nobody is left" "freeze
   "freezer y: somebody is frozen" "freezer y: nobody is left" "freezer y: who was in it ends by itself"
 guest_says "a frozen process ends" "in time" "by itself" "nested pid namespaces end" "nobody keeps the disk busy" \
   "a container's nuke ends what is slow there" "the host's frozen cgroup stays frozen" \
-  "a cgroup of who is spared stays frozen" "a cgroup with a victim doesn't" "who was in it ends by itself" "somebody is stuck" "and has a dead child"
+  "a cgroup of who is spared stays frozen" "a cgroup with a victim doesn't" "who was in it ends by itself" \
+  "who is in a marked cgroup lives" "who is not doesn't" "that is mounted nowhere" "he still lives" "somebody is stuck" "and has a dead child"
 ok "the frozen cgroup is named" console_has "$console" '^stage4-nuke: info: thawed cgroups: /some/deep$'
 guest_says "/proc is read-only"
 ok "a read-only /proc: nothing is impossible for that" not console_has "$console" 'stage4-.*: Read-only file system'
