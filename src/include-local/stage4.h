@@ -134,7 +134,7 @@ typedef struct s4_chain_s s4_chain ;
 struct s4_chain_s
 {
   char const *const *envp ;
-   /* changes of the environment for the next program, in the form of skalibs' env_merge */
+   /* changes of the environment for the next program: "NAME=VALUE", or "NAME", each with its 0; the last one counts */
   stralloc modifs ;
   pid_t pid ;                    /* $STAGE4_PID while that process lives; 0 outside of a chain */
   enum s4_action_e action ;      /* $STAGE4_ACTION */
@@ -365,7 +365,7 @@ struct s4_process_s
   char comm[S4_COMM_MAX] ;
 } ;
 
- /* an fd on a procfs (/proc, else a private one); -1 */
+ /* an fd on a procfs (/proc, else, or if that is read-only and not in a container, a private one); -1 */
 extern int s4_proc (void) ;
 #define S4_PROCNAME 64
  /* the name of a process's file in it: rest is "/stat" or the like, and short; into buf[S4_PROCNAME], returns buf */
@@ -414,12 +414,13 @@ typedef struct s4_victims_s s4_victims ;
 struct s4_victims_s
 {
   genalloc list ;           /* s4_victim */
+  genalloc others ;         /* pid_t: those that the last look saw and that were not wanted */
   genalloc untouchable ;    /* pid_t: process groups of others */
   int some_realtime ;       /* of all that the last look at /proc saw, victims or not */
   int some_others ;         /* there is somebody but victims, this process and pid 1 */
   int unseen ;              /* somebody was there that it could not see, because of this errno; or 0 */
 } ;
-#define S4_VICTIMS_ZERO { .list = GENALLOC_ZERO, .untouchable = GENALLOC_ZERO }
+#define S4_VICTIMS_ZERO { .list = GENALLOC_ZERO, .others = GENALLOC_ZERO, .untouchable = GENALLOC_ZERO }
 
  /* all of them, as many as s4_victims_count(); good until victims are found, dropped or forgotten */
 extern s4_victim *s4_victims_list (s4_victims const *) ;
@@ -429,7 +430,7 @@ extern size_t s4_victims_count (s4_victims const *) ;
 typedef int s4_victim_func (s4_process const *, void *data) ;
  /* adds those that are wanted; never this process, pid 1, kernel threads, the dead. 0: could not look */
 extern int s4_victims_find (s4_victims *, s4_victim_func *wanted, void *data) ;
- /* spare.c: sets spared of each, by what it is: marked storage daemons, members of marked cgroups, inits of theirs */
+ /* spare.c: sets spared of each: storage daemons, members of marked cgroups; inits of theirs and of the others */
 extern void s4_victims_find_spared (s4_victims *) ;
 extern int s4_victims_drop_spared (s4_victims *) ;     /* 0: no memory, never sweep */
  /*
@@ -475,18 +476,27 @@ extern int s4_omit_ancestors (genalloc *pids, int only_needed) ;
  /* adds those that the files of a directory begin with; a failure is reported, a directory that isn't there is none */
 extern int s4_omit_pidfiles (genalloc *pids, char const *dir) ;   /* 0: no memory */
 
- /* thaw.c: frozen cgroups that some of them are in, below /sys/fs/cgroup; reported. Not in a container */
+ /* thaw.c: frozen cgroups that some of them are in, wherever these are mounted; reported. Not in a container */
 extern void s4_thaw_cgroups (s4_victims const *) ;
 
 
- /* cgroups.c: cgroups of both versions */
+ /* cgroups.c: cgroups of both versions; in children: it may look at mounts */
 
- /* files in the directory of a cgroup, "/cgroup.freeze" ...; read: whole, 0-terminated */
-extern int s4_cgroup_read (char const *dir, char const *file, stralloc *text) ;
-extern int s4_cgroup_write (char const *dir, char const *file, char const *value) ;
-typedef int s4_cgroup_func (char const *dir, void *data) ;   /* 1: it has changed something there */
- /* change for each cgroup, in a child; then says "said DIR DIR...", and late if it could not look at all in time */
-extern void s4_cgroups_change (s4_cgroup_func *change, void *data, char const *said, char const *late) ;
+ /* cuts a line of /proc/PID/cgroup (cgroups(7)): its path; controllers: "" for cgroup 2. Null: it is none; pure */
+extern char *s4_cgroup_line (char *line, char const **controllers) ;
+ /*
+   an fd on the root of the hierarchy with that controller, of cgroup 2 if that is "": one that is mounted, writable if
+   so asked, else it is mounted anew, nowhere in the tree, but not in a container; -1, with ENOENT if there is no such
+   hierarchy
+ */
+extern int s4_cgroup_root (char const *controller, int writable) ;
+extern int s4_cgroup_open (int root, char const *name) ;   /* its directory; name: below the root, "/a/b" or ""; -1 */
+ /* files of a cgroup, as "/cgroup.freeze"; read: whole, 0-terminated */
+extern int s4_cgroup_read (int root, char const *name, char const *file, stralloc *text) ;
+extern int s4_cgroup_write (int root, char const *name, char const *file, char const *value) ;
+typedef int s4_cgroup_func (char const *name, void *data) ;   /* 0: those below it needn't be looked at */
+ /* f for each cgroup but the root; 1, or 0 with errno: not all of them */
+extern int s4_cgroups_each (int root, s4_cgroup_func *f, void *data) ;
 
 
  /* fields.c: lines of fields with a space between them; pure */
@@ -533,6 +543,8 @@ struct s4_mounts_s
 } ;
 #define S4_MOUNTS_ZERO { .text = STRALLOC_ZERO, .m = 0, .n = 0 }
 
+ /* is one of the words of a list, which have a comma between them; pure */
+extern int s4_has_word (char const *list, char const *word) gccattr_pure ;
  /* pure; lines that make no sense are left out; 0: no memory */
 extern int s4_mountinfo_parse (stralloc *text, genalloc *mounts) ;
  /* this process's mountinfo, read whole; replaces what was there. After 0, with errno, it is fit to be freed only */
@@ -1034,8 +1046,11 @@ extern int s4_swap_kinds (genalloc const *swaps, stralloc *kinds) ;
  /* memlimit.c: what could keep swap from being read back */
 
 extern int s4_is_memory_limit (char const *text) gccattr_pure ;   /* what a cgroup's file says; pure */
- /* lifts those of cgroups that have something in the swap, or may; no strict accounting of memory any more. Reported */
-extern void s4_memory_limits_lift (void) ;
+ /*
+   lifts those of cgroups that have something in the swap, or may; no strict accounting of memory any more. Reported.
+   0 with errno: some limit may be left (ETIMEDOUT: could not look at all of them in time)
+ */
+extern int s4_memory_limits_lift (void) ;
 
 
  /* superblock.c, freeze.c, newfs.c: file systems as a whole; in workers */
@@ -1047,8 +1062,9 @@ extern int s4_mount_anew (s4_mount const *) ;
  /* an O_RDONLY fd for an O_PATH one, if that is a directory or file; -1 */
 extern int s4_reopen (int fd) ;
 extern int s4_make_readonly (int fd) ;               /* the superblock, nothing else of it; 0 or errno */
- /* the same by fsconfig(2), 0 or errno (ENOSYS before Linux 5.2) */
+ /* the same by fsconfig(2), 0 or errno (ENOSYS before Linux 5.2); and its opposite */
 extern int s4_reconfigure_readonly (int fd) ;
+extern int s4_reconfigure_writable (int fd) ;
  /* FIFREEZE, or syncfs where there is no freezing; not O_PATH; 0 or errno */
 extern int s4_freeze (int fd) ;
 

@@ -64,24 +64,43 @@ void s4_set_code (unsigned int n)
   code[2 + uint_fmt(code + 2, n)] = 0 ;
 }
 
-static void put_code (char const **env, size_t n)
+ /* Up to the '=', or to the end where there is none, as in a change that unsets it. */
+
+static int same_variable (char const *a, char const *b)
 {
-  size_t i = 0 ;
-  while (i < n && strncmp(env[i], "?=", 2)) i++ ;
-  if (i == n) env[n+1] = 0 ;
-  env[i] = code ;
+  size_t const n = strcspn(a, "=") ;
+  return n == strcspn(b, "=") && !memcmp(a, b, n) ;
 }
+
+static int is_changed (char const *var, size_t from)
+{
+  for (; from < s4.modifs.len ; from += strlen(s4.modifs.s + from) + 1)
+    if (same_variable(var, s4.modifs.s + from)) return 1 ;
+  return *code && same_variable(var, code) ;
+}
+
+ /*
+   What is changed may have been there more than once, and who reads it may take any of them: all go. What nobody
+   changes stays as it is.
+ */
 
 char const *const *s4_nextenv (void)
 {
   static char const *spare[SPARE_VARS] ;
-  size_t const len = env_len(s4.envp) ;
-  size_t const max = len + byte_count(s4.modifs.s, s4.modifs.len, 0) + 2 ;
+  size_t const max = env_len(s4.envp) + byte_count(s4.modifs.s, s4.modifs.len, 0) + 2 ;
   char const **env = malloc(max * sizeof *env) ;
+  size_t n = 0 ;
   if (!env && max > SPARE_VARS) return 0 ;
   if (!env) env = spare ;
-  if (!env_merge(env, max, s4.envp, len, s4.modifs.s, s4.modifs.len)) return 0 ;
-  if (*code) put_code(env, env_len(env)) ;
+  for (char const *const *var = s4.envp ; *var ; var++) if (!is_changed(*var, 0)) env[n++] = *var ;
+  for (size_t i = 0, next ; i < s4.modifs.len ; i = next)
+  {
+    char const *var = s4.modifs.s + i ;
+    next = i + strlen(var) + 1 ;
+    if (strchr(var, '=') && !is_changed(var, next)) env[n++] = var ;
+  }
+  if (*code) env[n++] = code ;
+  env[n] = 0 ;
   return env ;
 }
 

@@ -131,7 +131,7 @@ static void prepare_kernel (void)
   try(s4_proc_write("sys/kernel/core_pattern", "/dev/null"), "turn core dumps off") ;
   try(!reboot(RB_ENABLE_CAD), "make Ctrl-Alt-Del a hard reboot") ;
   try(s4_proc_write("sys/kernel/panic", PANIC_SECONDS), "make a panic reboot") ;
-  if (!start_sync()) s4_verbose("no early sync: the kernel has no sysrq") ;
+  if (!start_sync()) s4_verbose("no early sync: ", errno == ENOENT ? "the kernel has no sysrq" : strerror(errno)) ;
 }
 
  /* --- stdin, stdout, stderr --- */

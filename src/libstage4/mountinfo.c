@@ -13,15 +13,15 @@
 
  /* Whole words only: "ro,relatime" has it, "errors=remount-ro" has not. */
 
-static int has_option (char const *options, char const *option)
+int s4_has_word (char const *list, char const *word)
 {
-  size_t len = strlen(option) ;
+  size_t len = strlen(word) ;
   for (;;)
   {
-    size_t n = strcspn(options, ",") ;
-    if (n == len && !strncmp(options, option, n)) return 1 ;
-    if (!options[n]) return 0 ;
-    options += n + 1 ;
+    size_t n = strcspn(list, ",") ;
+    if (n == len && !strncmp(list, word, n)) return 1 ;
+    if (!list[n]) return 0 ;
+    list += n + 1 ;
   }
 }
 
@@ -43,7 +43,7 @@ static int parse_line (char *line, s4_mount *m)
   }
   if (!(m->type = s4_field_name(&line)) || !(m->source = s4_field_name(&line)) || (!line && !*m->source)) return 0 ;
   m->superoptions = line ? line : "" ;
-  m->readonly = has_option(m->superoptions, "ro") ;
+  m->readonly = s4_has_word(m->superoptions, "ro") ;
   return 1 ;
 }
 

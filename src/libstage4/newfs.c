@@ -66,13 +66,23 @@ int s4_mount_clone (char const *dir)
   return (int)syscall(SYS_open_tree, AT_FDCWD, dir, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC) ;
 }
 
-int s4_reconfigure_readonly (int fd)
+static int reconfigure (int fd, char const *flag)
 {
   int e = 0 ;
   int fs = (int)syscall(SYS_fspick, fd, "", FSPICK_CLOEXEC | FSPICK_EMPTY_PATH) ;
   if (fs == -1) return errno ;
-  if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "ro", (char *)0, 0)
+  if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, flag, (char *)0, 0)
    || syscall(SYS_fsconfig, fs, FSCONFIG_CMD_RECONFIGURE, (char *)0, (char *)0, 0)) e = errno ;
   fd_close(fs) ;
   return e ;
+}
+
+int s4_reconfigure_readonly (int fd)
+{
+  return reconfigure(fd, "ro") ;
+}
+
+int s4_reconfigure_writable (int fd)
+{
+  return reconfigure(fd, "rw") ;
 }

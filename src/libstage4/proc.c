@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -44,17 +45,38 @@ static int is_ours (int fd)
   return uint0_scan(self, &pid) && (pid_t)pid == getpid() ;
 }
 
- /* A chain without /proc makes a procfs that is mounted nowhere. */
+static int is_of_container (int fd)
+{
+  struct stat st ;
+  return !fstatat(fd, "self/ns/pid", &st, 0) && st.st_ino != PROC_PID_INIT_INO ;
+}
+
+ /* A container's is read-only for a reason. */
+
+static int may_write (int fd)
+{
+  struct statvfs sf ;
+  return fstatvfs(fd, &sf) || !(sf.f_flag & ST_RDONLY) || is_of_container(fd) ;
+}
+
+ /* A chain without a /proc that can be written to makes a procfs that is mounted nowhere. */
 
 int s4_proc (void)
 {
   static int fd = -1 ;
+  int found ;
   if (fd >= 0) return fd ;
-  fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
-  if (fd >= 0 && is_ours(fd)) return fd ;
-  if (fd >= 0) fd_close(fd) ;
+  found = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  if (found >= 0 && !is_ours(found))
+  {
+    fd_close(found) ;
+    found = -1 ;
+  }
+  if (found >= 0 && may_write(found)) return fd = found ;
   fd = s4_newfs("proc", (char const *const []){ 0 }) ;
-  if (fd == -1) errno = ENODEV ;   /* not ENOENT: that is said of a file in it */
+  if (fd == -1 && found == -1) errno = ENODEV ;   /* not ENOENT: that is said of a file in it */
+  if (fd == -1) fd = found ;
+  else if (found >= 0) fd_close(found) ;
   return fd ;
 }
 
@@ -228,7 +250,6 @@ int s4_processes (int (*f) (pid_t, void *), void *data)
 
 int s4_in_container (void)
 {
-  struct stat st ;
   int proc = s4_proc() ;
-  return proc != -1 && !fstatat(proc, "self/ns/pid", &st, 0) && st.st_ino != PROC_PID_INIT_INO ;
+  return proc != -1 && is_of_container(proc) ;
 }

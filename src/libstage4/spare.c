@@ -3,7 +3,8 @@
 /*
   Who is spared by what he is: root's processes that call themselves '@...' (storage daemons that the root
   file system needs; the convention is systemd's), and members of cgroups that are marked for survival.
-  With the init of a pid namespace the kernel ends all that are in it: so the inits of these are spared, too.
+  With the init of a pid namespace the kernel ends all that are in it: so the inits of these are spared, too, and
+  of those who were not wanted.
   A command line lies in the memory of its process, which may be on a dead disk: so it is read in a child.
 */
 
@@ -83,42 +84,50 @@ static int is_storage_daemon (s4_process const *p, stralloc *sa)
   return is_marked(p) && proc_file(p->pid, "/status", sa) && strstr(sa->s, "\nUid:\t0\t") ;
 }
 
-static char const *cgroup_root (void)
+ /* Where it is mounted as a rule no other mount has to be looked at, which might hang. */
+
+static int cgroup_root (void)
 {
   static char const *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" } ;
   struct statfs sf ;
   for (unsigned int i = 0 ; i < sizeof places / sizeof *places ; i++)
-    if (!statfs(places[i], &sf) && sf.f_type == CGROUP2_SUPER_MAGIC) return places[i] ;
-  return 0 ;
+  {
+    int fd = open(places[i], O_PATH | O_DIRECTORY | O_CLOEXEC) ;
+    if (fd >= 0 && !fstatfs(fd, &sf) && sf.f_type == CGROUP2_SUPER_MAGIC) return fd ;
+    if (fd >= 0) fd_close(fd) ;
+  }
+  return s4_cgroup_root("", 0) ;
+}
+
+static int is_survivor_cgroup (int root, char const *name)
+{
+  char value[8] ;
+  int fd = s4_cgroup_open(root, name) ;
+  int r = fd >= 0 && fgetxattr(fd, "user.survive_final_kill_signal", value, sizeof value) == 1 && value[0] == '1' ;
+  if (fd >= 0) fd_close(fd) ;
+  return r ;
 }
 
  /* The mark of its cgroup, or of one above. */
 
-static int is_in_survivor_cgroup (char const *root, pid_t pid, stralloc *sa)
+static int is_in_survivor_cgroup (int root, pid_t pid, stralloc *sa)
 {
-  stralloc dir = STRALLOC_ZERO ;
-  char *path ;
-  char value[8] ;
-  int marked = 0 ;
-  if (!root || !proc_file(pid, "/cgroup", sa)) return 0 ;
-  path = !strncmp(sa->s, "0::/", 4) ? sa->s : strstr(sa->s, "\n0::/") ;
-  if (!path) return 0 ;
-  path += *path == '\n' ? 4 : 3 ;
-  path[strcspn(path, "\n")] = 0 ;
-  if (!s4_cat(&dir, root, path)) return 0 ;
-  while (!marked && strlen(dir.s) > strlen(root))
-  {
-    marked = getxattr(dir.s, "user.survive_final_kill_signal", value, sizeof value) == 1 && value[0] == '1' ;
-    *strrchr(dir.s, '/') = 0 ;
-  }
-  stralloc_free(&dir) ;
-  return marked ;
+  char const *controllers = 0 ;
+  char *path = 0 ;
+  char *line ;
+  size_t pos = 0 ;
+  if (root == -1 || !proc_file(pid, "/cgroup", sa)) return 0 ;
+  while ((line = s4_next_line(sa, &pos)))
+    if ((path = s4_cgroup_line(line, &controllers)) && !*controllers && *path == '/') break ;
+  if (!line) return 0 ;
+  for (; *path ; *strrchr(path, '/') = 0) if (is_survivor_cgroup(root, path)) return 1 ;
+  return 0 ;
 }
 
 static int look (unsigned int i, void *data)
 {
   static stralloc sa = STRALLOC_ZERO ;
-  static char const *cgroups ;
+  static int cgroups ;
   static int looked = 0 ;
   s4_victim const *v = (s4_victim const *)data + i ;
   if ((!v->p.uid || v->p.state == 'Z') && is_storage_daemon(&v->p, &sa)) return S4_SPARED_STORAGE ;
@@ -166,13 +175,16 @@ static int is_in_one_of (pid_t pid, genalloc const *inodes)
   return 0 ;
 }
 
-static void spare_inits (s4_victim *v, unsigned int n)
+static void spare_inits (s4_victim *v, unsigned int n, genalloc const *others)
 {
-  genalloc inodes = GENALLOC_ZERO ;   /* ino_t: namespaces of those who are spared */
+  genalloc inodes = GENALLOC_ZERO ;   /* ino_t: namespaces of those who are not to end */
   stralloc sa = STRALLOC_ZERO ;
+  pid_t const *other = genalloc_s(pid_t, others) ;
   unsigned int last ;
   for (unsigned int i = 0 ; i < n ; i++)
     if (v[i].spared && count_pids(v[i].p.pid, &sa, &last) > 1) note_namespaces(v[i].p.pid, &inodes) ;
+  for (size_t i = genalloc_len(pid_t, others) ; i-- ; )
+    if (count_pids(other[i], &sa, &last) > 1) note_namespaces(other[i], &inodes) ;
   if (inodes.len) for (unsigned int i = 0 ; i < n ; i++)
     if (!v[i].spared && count_pids(v[i].p.pid, &sa, &last) > 1 && last == 1 && is_in_one_of(v[i].p.pid, &inodes))
       v[i].spared = S4_SPARED_INIT ;
@@ -197,5 +209,5 @@ void s4_victims_find_spared (s4_victims *victims)
       v[i].spared = r == S4_SPARED_STORAGE || r == S4_SPARED_CGROUP ? (enum s4_spared_e)r : S4_NOT_SPARED ;
   }
   free(t) ;
-  spare_inits(v, n) ;
+  spare_inits(v, n, &victims->others) ;
 }

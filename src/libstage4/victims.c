@@ -87,7 +87,7 @@ static int consider (pid_t pid, void *data)
     else
     {
       s->victims->some_others = 1 ;
-      ok = note_untouchable(s->victims, v.p.group) ;
+      ok = genalloc_append(pid_t, &s->victims->others, &pid) && note_untouchable(s->victims, v.p.group) ;
     }
   }
   if (v.pidfd >= 0) fd_close(v.pidfd) ;
@@ -100,6 +100,7 @@ int s4_victims_find (s4_victims *victims, s4_victim_func *wanted, void *data)
   struct rlimit limit ;
   if (!getrlimit(RLIMIT_NOFILE, &limit) && limit.rlim_cur < INT_MAX) s.files = (int)limit.rlim_cur - SPARE_FILES ;
   victims->some_realtime = victims->some_others = victims->unseen = 0 ;
+  genalloc_setlen(pid_t, &victims->others, 0) ;
   return s4_processes(&consider, &s) == 1 ;
 }
 
@@ -115,6 +116,7 @@ void s4_victims_free (s4_victims *victims)
 {
   s4_victims_forget(victims) ;
   genalloc_free(s4_victim, &victims->list) ;
+  genalloc_free(pid_t, &victims->others) ;
   genalloc_free(pid_t, &victims->untouchable) ;
 }
 

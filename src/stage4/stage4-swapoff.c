@@ -132,6 +132,15 @@ static int report_swaps (struct plan const *p, s4_task const *t, unsigned int n)
   return !left ? S4_DONE : late ? S4_LATE : S4_LEFT ;
 }
 
+ /* Swap that stays on keeps its file system busy, which can be frozen; a process that the kernel ends is lost. */
+
+static int leave_on (unsigned int n)
+{
+  if (errno == ETIMEDOUT) s4_warn("gave up looking for memory limits of cgroups, leaving ", S4_NUM(n), " swaps on") ;
+  else s4_warnsys("unable to lift all memory limits of cgroups, leaving ", S4_NUM(n), " swaps on") ;
+  return errno == ETIMEDOUT ? S4_LATE : S4_LEFT ;
+}
+
 static int switch_off (struct plan *p, s4_ms timeout)
 {
   unsigned int n = (unsigned int)genalloc_len(unsigned int, &p->which) ;
@@ -139,7 +148,7 @@ static int switch_off (struct plan *p, s4_ms timeout)
     .slow = "still switching off", .name = &add_name, .flow = &flow_from_swap, .data = p } ;
   s4_task const *t ;
   if (!n) return S4_DONE ;
-  s4_memory_limits_lift() ;
+  if (!s4_memory_limits_lift()) return leave_on(n) ;
   t = s4_work(&job) ;
   if (t) return report_swaps(p, t, n) ;
   s4_warnsys("unable to start a worker") ;

@@ -112,6 +112,41 @@ static void read_environment (void)
   s4 = fresh ;
 }
 
+ /* All variables of the next program, in the order of their bytes, with a blank behind each. */
+
+static int compare_strings (void const *a, void const *b)
+{
+  return strcmp(*(char const *const *)a, *(char const *const *)b) ;
+}
+
+static char const *next_sorted (void)
+{
+  static stralloc sa = STRALLOC_ZERO ;
+  char const **env = (char const **)s4_nextenv() ;
+  qsort(env, env_len(env), sizeof *env, &compare_strings) ;
+  sa.len = 0 ;
+  for (; *env ; env++) s4_cat(&sa, *env, " ") ;
+  return sa.s ;
+}
+
+static void twice (void)
+{
+  char const *const env[] = { "A=1", "B=1", "A=2", "AA=1", "B=2", "A", "?=1", "=x", "", "?=2", "A=3", 0 } ;
+  s4_chain const fresh = s4 ;
+  s4.envp = env ;
+  s4.modifs = (stralloc)STRALLOC_ZERO ;
+  s4_set_code(99) ;
+  is_string(next_sorted(), " =x ?=99 A A=1 A=2 A=3 AA=1 B=1 B=2 ", "twice: what nobody changes stays, the code is one") ;
+  ok(s4_setenv("A", "new"), "twice: a change") ;
+  is_string(next_sorted(), " =x ?=99 A=new AA=1 B=1 B=2 ", "twice: a variable that is set is one") ;
+  ok(s4_setenv("A", 0) && s4_setenv("C", "1"), "twice: two more") ;
+  is_string(next_sorted(), " =x ?=99 AA=1 B=1 B=2 C=1 ", "twice: one that is unset is none") ;
+  ok(s4_setenv("A", "at last") && s4_setenv("C", "2") && s4_setenv("?", "3"), "twice: changes of what was changed") ;
+  is_string(next_sorted(), " =x ?=99 A=at last AA=1 B=1 B=2 C=2 ", "twice: the last change counts") ;
+  is_string(s4_getenv("A"), "1", "twice: this process has the first one") ;
+  s4 = fresh ;
+}
+
 static void programs (void)
 {
   char const *const env[] = { "PATH=/nonexistent::/bin:/usr/bin", 0 } ;
@@ -146,6 +181,7 @@ int main (void)
   for (size_t i = 0 ; i < sizeof foreign / sizeof *foreign ; i++) ok(!s4_is_ours(foreign[i]), "\"%s\" is foreign", foreign[i]) ;
   all_paths() ;
   read_environment() ;
+  twice() ;
   programs() ;
   return done() ;
 }

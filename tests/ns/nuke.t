@@ -194,6 +194,36 @@ X
 nuke -t 300
 END
 
+both "pids in another pid namespace" <<'END'
+cat >/inner <<'X'
+helper setsid sleep 1000
+helper setsid sleep 2000
+echo >/ready
+exec sleep 5000
+X
+mkfifo /ready
+helper setsid unshare -p -f sh -c 'unshare -p -f sh /inner ; exec sleep 5000'
+read -r said </ready
+helper setsid unshare -p -f sh -c 'helper setsid sleep 3000 ; echo >/ready ; exec sleep 6000'
+read -r said </ready
+inits () { grep -l '^NSpid:.[0-9].*[^0-9]1$' /proc/[0-9]*/status 2>/dev/null ; }
+pid_of () { grep -lE "^sleep.$1" /proc/[0-9]*/cmdline | tr -dc 0-9 ; }
+is "there are three inits" "$(inits | wc -l)" 3
+mkdir /omit
+pid_of 1000 >/omit/file
+asked=$(pid_of 3000) filed=$(cat /omit/file)
+stage4-nuke -n -o $asked -O /omit true >/out 2>/err
+is "they are spared" "$(grep -c ': the init of a spared process$' /out)" 3
+cat >/then <<X
+code 0
+is "who is asked for lives" "\$(alive $asked $filed)" "$asked $filed"
+is "so do the inits of their namespaces" "\$(grep -l '^NSpid:.[0-9].*[^0-9]1\$' /proc/[0-9]*/status 2>/dev/null | wc -l)" 3
+is "the other one in there is gone" "\$(grep -lE '^sleep.2000' /proc/[0-9]*/cmdline 2>/dev/null)" ""
+end
+X
+nuke -t 300 -o $asked -O /omit
+END
+
 both "no time left" <<'END'
 victim -i
 cat >/then <<'X'

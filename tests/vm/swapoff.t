@@ -8,23 +8,23 @@ ln -s load "$work/stage/bin/@load"
 image_ext4 "$work/disk.img" 64M
 image_ext4 "$work/lost.img" 16M
 
-# swapped MEGABYTES : a process that is spared, with so much in the swap, and not in memory as well
+# swapped MEGABYTES : a process that is spared, with so much in the swap, and not in memory as well; its cgroup: $cgroup
 # shellcheck disable=SC2016  # for the guest
 swapped='
+cgroup=/sys/fs/cgroup/.load
 swapped () {
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
   echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-  mkdir /sys/fs/cgroup/load
-  begin sh -c "echo \$\$ >/sys/fs/cgroup/load/cgroup.procs ; exec @load swapped $1"
+  mkdir $cgroup
+  begin sh -c "echo \$\$ >$cgroup/cgroup.procs ; exec @load swapped $1"
   load=$!
-  echo "$1M" >/sys/fs/cgroup/load/memory.reclaim
-  echo 2M >/sys/fs/cgroup/load/memory.max
+  echo "$1M" >$cgroup/memory.reclaim
+  echo 2M >$cgroup/memory.max
   await in_swap $(($1 - 2))
   cat /proc/swaps
 }
 in_swap () {
-  test "$(cat /sys/fs/cgroup/load/memory.swap.current)" -ge $(($1 << 20)) &&
-    test "$(cat /sys/fs/cgroup/load/memory.current)" -le $((2 << 20))
+  test "$(cat $cgroup/memory.swap.current)" -ge $(($1 << 20)) && test "$(cat $cgroup/memory.current)" -le $((2 << 20))
 }
 '
 
@@ -61,8 +61,14 @@ swapped 14
 stage4-swapoff -f -n
 check "a plan" test $? = 0
 check "which only shows" test "$(wc -l </proc/swaps)" = 8
+fault openat@.load/memory.max EROFS 2+ stage4-swapoff -f
+check "a limit that can't be lifted" test $? = 1
+check "all swaps are left on" test "$(wc -l </proc/swaps)" = 8
 echo 0 >/proc/sys/vm/overcommit_ratio
 echo 2 >/proc/sys/vm/overcommit_memory
+mount -o remount,ro /proc
+mount -o remount,bind,ro /sys/fs/cgroup
+check "nothing can be lifted there" not sh -c "echo max >$cgroup/memory.max"
 stage4-swapoff -f -v 2
 check "all that keep something busy are off" test $? = 0
 check "what pins nothing is left alone" swaps /dev/vdb /dev/zram0
@@ -113,7 +119,7 @@ exec stage4-begin -A reboot -t 20s stage4-nuke stage4-umountall -T tmpfs stage4-
   stage4-umountall stage4-freeze stage4-hpr
 END
 guest_says "spaces and backslashes are escaped" "a plan" "which only shows" "all that keep something busy are off" \
-  "what pins nothing is left alone" "who had it lives" "the loop device is free" "nothing is in it" "nor in what was behind the other zram" \
+  "a limit that can't be lifted" "all swaps are left on" "nothing can be lifted there" "what pins nothing is left alone" "who had it lives" "the loop device is free" "nothing is in it" "nor in what was behind the other zram" \
   "the dm device is free" "the file system is free" "there is nothing to do twice" "and nothing is done" \
   "all, if they are asked for" "none is left" "zram can be reset" "swap files can't be removed" \
   "one that has no name can't be switched off" "all others can" "it can if it was made anew" "no swap is left"
@@ -126,37 +132,41 @@ ok "the name of a file that ends like that of a removed one" console_has "$conso
 ok "a removed node is named" console_has "$console" 'unable to switch off /nodes/plain \(deleted\): No such file'
 ok "made anew, it is looked at" console_has "$console" '^leave /nodes/plain \(deleted\): a partition pins nothing'
 ok "zram with a backing device" console_has "$console" '^switch off /dev/zram1: zram with a backing device'
-ok "limits of cgroups are lifted" console_has "$console" 'lifted the memory limits of /sys/fs/cgroup/load$'
+ok "limits of cgroups are lifted" console_has "$console" 'lifted the memory limits of cgroups: /\.load$'
+ok "and it is said why" \
+  console_has "$console" 'unable to lift all memory limits of cgroups, leaving [0-9]* swaps on: Read-only file system'
 ok "a file on a detached file system is named" console_has "$console" 'unable to switch off /swap: No such file'
 ok "it is not counted" console_has "$console" 'switched off 1 of 2 swaps that keep something busy'
 ok "?=1" console_has "$console" '^\?=1'
 ok "it is still counted at the end" console_has "$console" 'left: 0 writable file systems, [0-9]* mounts, 1 swaps,'
 reset_and_clean kinds
 
-# Cgroup 1: a limit stays where nothing is in the swap.
-guest "$work/dm.img" <<'END'
+# Cgroup 1, mounted elsewhere, with thousands: a limit stays where nothing is in the swap.
+VM_MEMORY=1G guest "$work/dm.img" <<'END'
 dm create dm /dev/vda
 swap_on /dev/mapper/dm
-mount -t cgroup -o memory memory /sys/fs/cgroup
-cd /sys/fs/cgroup
-mkdir load idle
-echo 8M >idle/memory.limit_in_bytes
-sh -c 'echo $$ >idle/cgroup.procs ; exec sleep 1000' &
-begin sh -c 'echo $$ >load/cgroup.procs ; exec @load swapped 6'
+mkdir /cg
+mount -t cgroup -o memory memory /cg
+mkdir /cg/idle
+seq 3000 | sed 's|^|/cg/|' | xargs mkdir
+last=$(find /cg -mindepth 1 -maxdepth 1 -type d | tail -n 1)   # in the order of the directory
+echo 8M >/cg/idle/memory.limit_in_bytes
+sh -c 'echo $$ >/cg/idle/cgroup.procs ; exec sleep 1000' &
+begin sh -c "echo \$\$ >$last/cgroup.procs ; exec @load swapped 6"
 load=$!
-echo 2M >load/memory.limit_in_bytes
+echo 2M >$last/memory.limit_in_bytes
 cat /proc/swaps
 check "cgroup 1: swap is in use" test "$(awk 'NR > 1 { print $4 }' /proc/swaps)" -gt 1000
-check "cgroup 1: the idle one has memory" test "$(cat idle/memory.usage_in_bytes)" -gt 0
+check "cgroup 1: the idle one has memory" test "$(cat /cg/idle/memory.usage_in_bytes)" -gt 0
 stage4-swapoff -f -v 2
 check "cgroup 1: off" test $? = 0
 check "cgroup 1: who had it lives" kill -0 $load
-check "cgroup 1: its limit is lifted" test "$(cat load/memory.limit_in_bytes)" -gt 8388608
-check "cgroup 1: the other one stays" test "$(cat idle/memory.limit_in_bytes)" = 8388608
+check "cgroup 1: its limit is lifted" test "$(cat $last/memory.limit_in_bytes)" -gt 8388608
+check "cgroup 1: the other one stays" test "$(cat /cg/idle/memory.limit_in_bytes)" = 8388608
 END
 guest_says "cgroup 1: swap is in use" "cgroup 1: the idle one has memory" "cgroup 1: off" "cgroup 1: who had it lives" \
   "cgroup 1: its limit is lifted" "cgroup 1: the other one stays"
-ok "cgroup 1: it is said" console_has "$console" 'lifted the memory limits of /sys/fs/cgroup/load$'
+ok "cgroup 1: it is said" console_has "$console" 'lifted the memory limits of cgroups: /[0-9]*$'
 
 # More than the memory, most of it in a tmpfs that goes later: too early, swap can't be switched off; then it can.
 image_ext4 "$work/disk.img" 160M
