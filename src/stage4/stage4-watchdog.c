@@ -1,8 +1,8 @@
 /* ISC license. */
 
 /*
-  stage4-watchdog: arms the hardware watchdog, or takes over one that is armed, and leaves its fd to the chain: from here
-  on the machine is reset if a step neither works nor waits.
+  stage4-watchdog: arms the hardware watchdog, or takes over one that is armed, and leaves its fd to the chain: from
+  here on the machine is reset if a step neither works nor waits.
 */
 
 #include <skalibs/nonposix.h>
