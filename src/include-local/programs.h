@@ -8,6 +8,7 @@
 
 S4_PROGRAM(begin)
 S4_PROGRAM(nuke)
+S4_PROGRAM(watchdog)
 S4_PROGRAM(pivot)
 S4_PROGRAM(umountall)
 S4_PROGRAM(swapoff)

@@ -280,7 +280,27 @@ extern int s4_poll (struct pollfd *, unsigned int n, s4_ms until) ;
  /* 1: it has ended, its status is told, and it is no child any more; 0: the time is up, or it is no child */
 extern int s4_wait (pid_t, s4_ms until, int *wstat) ;
 extern void s4_reap (void) ;                                /* whatever has ended, without waiting */
+
+
+ /* watchdog.c: the hardware watchdog; s4.watchdog is its fd, or -1 */
+
+ /* until this step's part of the budget is over; then it bites, if nothing else helps */
 extern void s4_watchdog_feed (void) ;
+ /* the fd in $STAGE4_WATCHDOG or $WDTFD, if it is one; -1 */
+extern int s4_watchdog_inherited (void) ;
+ /* opening arms it; waits for a while for who has it to end; without close-on-exec. -1 with errno */
+extern int s4_watchdog_open (char const *device) ;
+ /* to that, or less if it can't be so much; what it is now, 0: not known */
+extern unsigned int s4_watchdog_set_timeout (int fd, unsigned int seconds) ;
+ /* what it calls itself; allocated */
+extern char const *s4_watchdog_name (int fd) ;
+ /* that value is in that file of /sys/class/watchdog */
+extern int s4_watchdog_says (char const *device, char const *file, char const *value) ;
+ /* of s4.watchdog; 0 or errno, EBUSY: it can't be (nowayout) */
+extern int s4_watchdog_disarm (void) ;
+extern void s4_watchdog_rearm (void) ;
+ /* as soon as it can, whether it was armed before or not; 0: there is none */
+extern int s4_watchdog_bite (void) ;
 
 
  /* worker.c: tasks that may block, done by children, side by side when one of them stalls */

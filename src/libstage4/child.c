@@ -13,13 +13,10 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <linux/watchdog.h>
 
 #include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
@@ -28,7 +25,7 @@
 
 #include "stage4.h"
 
-#define SLICE 1000          /* the watchdog is fed, orphans are reaped this often */
+#define SLICE 400           /* the watchdog is fed, orphans are reaped this often */
 #define FORK_PATIENCE 1000  /* those that were just killed still count for a while */
 #define PROGRAM_FILES 1024  /* what the kernel gives to pid 1, and select(2) can take */
 #define FILES_MAX 65536     /* tried where nothing says which are open */
@@ -226,11 +223,6 @@ void s4_reap (void)
     c->ended = 1 ;
     c->wstat = wstat ;
   }
-}
-
-void s4_watchdog_feed (void)
-{
-  if (s4.watchdog >= 0) ioctl(s4.watchdog, WDIOC_KEEPALIVE, 0) ;
 }
 
 int s4_poll (struct pollfd *x, unsigned int n, s4_ms until)

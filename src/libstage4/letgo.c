@@ -163,7 +163,7 @@ static int release (int fd, void *data)
 {
   struct release const *r = data ;
   int id = s4_mount_id(fd) ;
-  int i = id > 0 ? s4_mounts_find(&r->ms, (unsigned int)id) : -1 ;
+  int i = id > 0 && fd != s4.watchdog ? s4_mounts_find(&r->ms, (unsigned int)id) : -1 ;
   if (i == -1 || !s4_lies_below(r->ms.m[i].dir, r->old)) return 1 ;
   let_go(fd) ;
   s4_verbose("let go of fd ", S4_NUM(fd)) ;

@@ -8,14 +8,12 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
-#include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/reboot.h>
-#include <linux/watchdog.h>
 
 #include "stage4.h"
 
@@ -78,10 +76,19 @@ static void sysrq (char const *keys)
 
 static void let_watchdog_bite (void)
 {
-  int soon = 1 ;
-  if (s4.watchdog < 0) return ;
-  s4_fatal("leaving it to the watchdog") ;
-  ioctl(s4.watchdog, WDIOC_SETTIMEOUT, &soon) ;
+  if (s4_watchdog_bite()) s4_fatal("leaving it to the watchdog") ;
+}
+
+ /* Armed it stays only for a reboot: whoever comes after another action would not know of it. */
+
+static void guard (enum s4_action_e action)
+{
+  int e ;
+  if (s4.watchdog < 0 || action == S4_REBOOT) return ;
+  e = s4_watchdog_disarm() ;
+  if (e == EBUSY) s4_warn("the watchdog can't be disarmed (nowayout): it will reset the machine after ",
+    s4_action_name(action)) ;
+  else if (e) s4_warnerr(e, "unable to disarm the watchdog: it will reset the machine after ", s4_action_name(action)) ;
 }
 
  /* Inside of a pid namespace reboot(2) ends the namespace; without the right to it, the end of its pid 1 does. */
@@ -101,9 +108,11 @@ static void end_container (enum s4_action_e action)
 void s4_hardreboot (enum s4_action_e action, char const *arg)
 {
   if (s4.container) end_container(action) ;
+  guard(action) ;
   if (action == S4_KEXEC)
   {
     try_reboot(action, 0) ;
+    s4_watchdog_rearm() ;
     action = S4_REBOOT ;
   }
   if (arg && action == S4_REBOOT) try_reboot(action, arg) ;

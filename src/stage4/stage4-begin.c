@@ -63,6 +63,7 @@ static int set_environment (struct options *o)
   return s4_setenv("STAGE4_ACTION", s4_action_name(o->action)) && s4_setenv("STAGE4_ARG", o->arg)
    && s4_setenv("STAGE4_PID", S4_NUM(getpid())) && s4_setenv("STAGE4_BEGUN", S4_NUM(s4.begun))
    && s4_setenv("STAGE4_DEADLINE", o->budget ? S4_NUM(s4.begun + o->budget) : 0)
+   && s4_setenv("STAGE4_WATCHDOG", s4.watchdog >= 0 ? S4_NUM(s4.watchdog) : 0)
    && s4_setenv("STAGE4_VERBOSITY", S4_NUM(s4.verbosity)) && s4_setenv("STAGE4_OLDROOT", 0) && use_ramfs(o) ;
 }
 
@@ -195,6 +196,7 @@ int main (int argc, char const **argv, char const *const *envp)
   if (o.action == S4_NOACTION || !argv[0]) s4_step_usage() ;
   if (s4.walking && s4.pid) s4_step_refuse("a line begins only once") ;
   s4.action = o.action ;
+  s4.watchdog = s4_watchdog_inherited() ;
   s4_shed_fds(s4.watchdog) ;
   if (!set_environment(&o))
   {

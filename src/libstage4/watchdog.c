@@ -1,0 +1,128 @@
+/* ISC license. */
+
+/*
+  The hardware watchdog (Documentation/watchdog/watchdog-api.rst): one fd, which the chain inherits from program to
+  program, and which every wait feeds. A step that is stopped, or loops, feeds nobody, and the machine is reset.
+*/
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <linux/watchdog.h>
+
+#include <skalibs/djbunix.h>
+#include <skalibs/stralloc.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+#define BUSY_PATIENCE 2000   /* who had it and was just killed lets go of it in the end of his exit */
+
+void s4_watchdog_feed (void)
+{
+  if (s4.watchdog >= 0 && s4_now() < s4.budget.deadline) ioctl(s4.watchdog, WDIOC_KEEPALIVE, 0) ;
+}
+
+ /* Asked for something that does no harm, whatever else that fd may be. */
+
+static int is_watchdog (int fd)
+{
+  struct watchdog_info info ;
+  return !ioctl(fd, WDIOC_GETSUPPORT, &info) ;
+}
+
+int s4_watchdog_inherited (void)
+{
+  static char const *const names[] = { "STAGE4_WATCHDOG", "WDTFD" } ;
+  for (unsigned int i = 0 ; i < sizeof names / sizeof *names ; i++)
+  {
+    char const *s = s4_getenv(names[i]) ;
+    unsigned int fd ;
+    if (s && uint0_scan(s, &fd) && fd > 2 && fd <= INT32_MAX && is_watchdog((int)fd)) return (int)fd ;
+  }
+  return -1 ;
+}
+
+int s4_watchdog_open (char const *device)
+{
+  s4_ms const limit = s4_limit(BUSY_PATIENCE) ;
+  int fd ;
+  while ((fd = open(device, O_WRONLY | O_NOCTTY)) == -1 && errno == EBUSY && s4_now() < limit)
+    s4_poll(0, 0, s4_now() + S4_TICK) ;
+  if (fd == -1 || is_watchdog(fd)) return fd ;
+  fd_close(fd) ;
+  return (errno = ENOTTY, -1) ;
+}
+
+ /* A device may have a maximum that it doesn't tell. */
+
+unsigned int s4_watchdog_set_timeout (int fd, unsigned int seconds)
+{
+  int is = 0 ;
+  for (int t = (int)seconds ; t > 0 ; t /= 2)
+  {
+    is = t ;
+    if (!ioctl(fd, WDIOC_SETTIMEOUT, &is) || errno != EINVAL) break ;
+  }
+  return !ioctl(fd, WDIOC_GETTIMEOUT, &is) && is > 0 ? (unsigned int)is : 0 ;
+}
+
+char const *s4_watchdog_name (int fd)
+{
+  struct watchdog_info info = { .identity = "" } ;
+  char name[sizeof info.identity + 1] = "" ;
+  if (!ioctl(fd, WDIOC_GETSUPPORT, &info)) memcpy(name, info.identity, sizeof info.identity) ;
+  return s4_concat(name) ;
+}
+
+ /* /dev/watchdog is the first one of them. */
+
+int s4_watchdog_says (char const *device, char const *file, char const *value)
+{
+  stralloc path = STRALLOC_ZERO, text = STRALLOC_ZERO ;
+  char const *name = strrchr(device, '/') ;
+  int r ;
+  name = name ? name + 1 : device ;
+  r = s4_cat(&path, "/sys/class/watchdog/", !strcmp(name, "watchdog") ? "watchdog0" : name, "/", file)
+   && s4_sys_read(path.s, &text) && !strcmp(text.s, value) ;
+  stralloc_free(&path) ;
+  stralloc_free(&text) ;
+  return r ;
+}
+
+ /* Not by 'V' and close(2): who was given up, and still has the fd, would keep it armed. */
+
+static int set_armed (int how)
+{
+  return ioctl(s4.watchdog, WDIOC_SETOPTIONS, &how) ? errno : 0 ;
+}
+
+int s4_watchdog_disarm (void)
+{
+  int e = set_armed(WDIOS_DISABLECARD) ;
+  if (!e || e == EBUSY) return e ;   /* EBUSY: nowayout, watchdog_stop() in watchdog_dev.c */
+  if (write(s4.watchdog, "V", 1) != 1) return errno ;   /* it has no such option */
+  fd_close(s4.watchdog) ;
+  s4.watchdog = -1 ;
+  return 0 ;
+}
+
+void s4_watchdog_rearm (void)
+{
+  if (s4.watchdog >= 0 && !set_armed(WDIOS_ENABLECARD)) s4_watchdog_feed() ;
+}
+
+int s4_watchdog_bite (void)
+{
+  if (s4.watchdog < 0) s4.watchdog = s4_watchdog_open("/dev/watchdog0") ;
+  if (s4.watchdog < 0) s4.watchdog = s4_watchdog_open("/dev/watchdog") ;
+  if (s4.watchdog < 0) return 0 ;
+  s4_watchdog_rearm() ;
+  s4_watchdog_set_timeout(s4.watchdog, 1) ;
+  return 1 ;
+}
