@@ -94,9 +94,9 @@ done_testing () {
 # vm_test MODULE... : the guest's initramfs, in $work/stage, with our helpers; files can be added.
 vm_test () {
   mkdir -p "$work"
-  { vm_need && vm_kernel && vm_guest_tools "$vm/tools" ; } >&2 || bail_out "no virtual machine"
+  { vm_need && vm_kernel && vm_guest_tools "$work/tools" ; } >&2 || bail_out "no virtual machine"
   vm_stage "$work/stage" virtio_pci virtio_blk "$@"
-  cp "$vm"/tools/* "$work/stage/bin/"
+  cp "$work"/tools/* "$work/stage/bin/"
 }
 
 # vm_test_stage4 : adds stage4

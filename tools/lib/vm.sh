@@ -15,26 +15,41 @@ vm_need () {
   mkdir -p "$vm"
 }
 
+# with_lock COMMAND... : not beside another test that does the same
+with_lock () {
+  mkdir -p "$vm"
+  ( flock 9 ; "$@" 9>&- ) 9>"$vm/lock"
+}
+
+# apt_knows PACKAGE
+apt_knows () {
+  apt-cache show "$1" >/dev/null 2>&1 || quiet_apt update
+}
+
 ## The kernel
 
 # vm_kernel : Debian's kernel for virtual machines, unpacked; sets kernel, modules and kver.
 # VM_KERNEL_PACKAGE=linux-image-amd64 has more drivers (watchdog cards, f2fs), and is bigger.
 vm_kernel () {
   local meta=${VM_KERNEL_PACKAGE:-linux-image-cloud-amd64} package dir
-  apt-cache show "$meta" >/dev/null 2>&1 || quiet_apt update
+  with_lock apt_knows "$meta"
   package=$(apt-cache depends "$meta" | sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p')
   dir=$vm/kernel-$(apt-cache show --no-all-versions "$package" | sed -n 's/^Version: //p')-$meta
-  if test ! -e "$dir" ; then
-    rm -rf "$dir.new"
-    mkdir -p "$dir.new"
-    ( cd "$dir.new" && quiet_apt download "$package" && dpkg-deb -x ./*.deb . && rm ./*.deb ) ||
-      { cat "$top/build/apt.log" >&2 ; return 111 ; }
-    depmod -b "$dir.new" "$(basename "$dir.new"/lib/modules/*)"
-    mv "$dir.new" "$dir"
-  fi
+  with_lock fetch_kernel "$package" "$dir" || return
   modules=$dir
   kver=$(basename "$dir"/lib/modules/*)
   kernel=$dir/boot/vmlinuz-$kver
+}
+
+# fetch_kernel PACKAGE DIR : unless it is there
+fetch_kernel () {
+  test ! -e "$2" || return 0
+  rm -rf "$2.new"
+  mkdir -p "$2.new"
+  ( cd "$2.new" && quiet_apt download "$1" && dpkg-deb -x ./*.deb . && rm ./*.deb ) ||
+    { cat "$top/build/apt.log" >&2 ; return 111 ; }
+  depmod -b "$2.new" "$(basename "$2.new"/lib/modules/*)"
+  mv "$2.new" "$2"
 }
 
 ## The initramfs
@@ -78,9 +93,14 @@ vm_guest_tools () {
 vm_debian () {
   local key
   need_packages mmdebstrap || return
-  apt-cache show "$1" >/dev/null 2>&1 || quiet_apt update
+  with_lock apt_knows "$1"
   key=$(apt-cache policy bash libc6 "$@" | grep -v '\*\*\*\|Installed' | cksum | cut -d ' ' -f 1)
   debian=$vm/debian-$key
+  with_lock make_debian "$@"
+}
+
+# make_debian PACKAGE... : $debian, unless it is there
+make_debian () {
   test ! -e "$debian" || return 0
   rm -rf "$debian.new"
   # shellcheck disable=SC2016
