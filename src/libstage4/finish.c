@@ -144,7 +144,7 @@ static unsigned int report_all (struct each const *e, s4_task const *t)
   int known = -1 ;
   for (unsigned int s = 0 ; s < e->sb->n ; s++)
   {
-    if (known == -1 && !s4_task_done(t + telling_way(e, t, s))) known = s4_mounts_load_all(&now) ;
+    if (known == -1 && !s4_task_done(t + telling_way(e, t, s))) known = s4_mounts_load_all(&now) && !now.unseen ;
     failed += !report_one(e, t, s, known == 1 ? &now : 0) ;
   }
   s4_mounts_free(&now) ;
@@ -157,7 +157,11 @@ static unsigned int count_writable (struct each const *e)
 {
   s4_mounts now = S4_MOUNTS_ZERO ;
   unsigned int n = 0 ;
-  if (!s4_mounts_load_all(&now)) return e->sb->n ;
+  if (!s4_mounts_load_all(&now) || now.unseen)
+  {
+    s4_mounts_free(&now) ;
+    return e->sb->n ;
+  }
   for (unsigned int s = 0 ; s < e->sb->n ; s++)
   {
     s4_mount const *again = find_again(&now, mount_of(e, e->sb->at[s])) ;
