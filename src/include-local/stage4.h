@@ -547,7 +547,8 @@ struct s4_mount_s
   char const *superoptions ;  /* as they stand in the file */
   unsigned int readonly : 1 ; /* the superblock (the mount's own flag says nothing about the data) */
   unsigned int shared : 1 ;
-  unsigned int unseen : 1 ;   /* in no table: s4_mounts_add_unseen() */
+  unsigned int in_no_table : 1 ;   /* s4_mounts_add_unseen() has added it */
+  unsigned int remote : 1 ;   /* of another namespace, and there it is reached through network or FUSE */
 } ;
 
  /* words of a report: "DIR (TYPE on SOURCE)" */
@@ -560,6 +561,7 @@ struct s4_mounts_s
   s4_mount *m ;
   unsigned int n ;
   unsigned int nown ;   /* the first ones: of this mount namespace */
+  int unseen ;          /* after s4_mounts_load_all(): other namespaces may have more, for this errno; or 0 */
 } ;
 #define S4_MOUNTS_ZERO { .text = STRALLOC_ZERO, .m = 0, .n = 0 }
 
@@ -572,17 +574,20 @@ extern int s4_mounts_load (s4_mounts *) ;
 extern void s4_mounts_free (s4_mounts *) ;
  /*
    elsewhere.c: the same; behind the first nown, writable disks that only other mount namespaces have, with paths by way
-   of /proc/PID/root. Not in a container. 0 with errno, ETIMEDOUT after two seconds
+   of /proc/PID/root. Not in a container. What could be seen is there also if unseen is set, which it is after two
+   seconds. 0 with errno: not even the own ones could be
  */
 extern int s4_mounts_load_all (s4_mounts *) ;
+ /* warns that others may have more than that */
+extern void s4_mounts_warn_unseen (int err) ;
  /* pure: its devices (uint64_t), sorted; 0: no memory */
 extern int s4_mounts_devices (s4_mounts const *, genalloc *devices) ;
  /* pure */
 extern int s4_has_device (genalloc const *devices, uint64_t) ;
- /* the same for this and all other mount namespaces; 0 with errno */
+ /* the same for this and all other mount namespaces; 0 with errno: not for all of them */
 extern int s4_devices_everywhere (genalloc *devices) ;
  /* pure: appends those of n mounts of that process, with such paths, that are on none of these devices; 0: no memory */
-extern int s4_mounts_pick_elsewhere (genalloc const *devices, s4_mount const *there, size_t n, pid_t, genalloc *found) ;
+extern int s4_mounts_pick_elsewhere (genalloc const *devices, s4_mount *there, size_t n, pid_t, genalloc *found) ;
 extern uint64_t s4_mount_device (s4_mount const *) gccattr_pure ;    /* of its superblock: to compare */
 extern int s4_same_superblock (s4_mount const *, s4_mount const *) ; /* one file system, mounted twice */
 extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index, or -1 */
@@ -678,7 +683,10 @@ struct s4_storage_s
  /* all of it; 0: no memory. The table must stay as it is */
 extern int s4_storage_find (s4_storage *, s4_mounts const *) ;
 extern void s4_storage_free (s4_storage *) ;
- /* elsewhere.c: the same after s4_mounts_load_all(); 0 with errno, ENODATA: an empty table, and nothing to be freed */
+ /*
+   elsewhere.c: the same after s4_mounts_load_all(), so ms->unseen may be set. 0 with errno, ENODATA: an empty table,
+   and nothing to be freed
+ */
 extern int s4_storage_load_all (s4_storage *, s4_mounts *) ;
  /* the pure parts of it, in this order: without edges; then those of overlays, whose names may be from below oldroot */
 extern int s4_storage_make (s4_storage *, s4_mounts const *) ;
@@ -688,6 +696,12 @@ typedef int s4_meant_func (s4_storage const *, unsigned int mount, void *data) ;
 extern unsigned char *s4_storage_mark (s4_storage const *, s4_meant_func *is_meant, void *data, int maybe) ;
  /* changes while the file system of that mount moves; 0 if it has no disk */
 extern uint64_t s4_storage_progress (s4_storage const *, unsigned int mount) ;
+
+ /*
+   uppers.c: of each superblock: an overlay that is needed may write to it (S4_EDGE_MAYBE, and it does not look
+   different), calloc'd; 0: no memory. needed: of each superblock. Asks in a child
+ */
+extern unsigned char *s4_storage_maybe_uppers (s4_storage const *, unsigned char const *needed, s4_ms timeout) ;
 
 enum s4_layer_e { S4_LAYER_LOWER, S4_LAYER_UPPER, S4_LAYER_WORK } ;
 typedef int s4_layer_func (char const *path, enum s4_layer_e, void *data) ;
@@ -775,9 +789,12 @@ struct s4_kept_s
   unsigned int id ;      /* mount id */
   unsigned int path ;    /* index of the path that leads through it */
   int below ;            /* the walk has not got there, and by its name the path leads on */
+  uint64_t device ;      /* of what is there */
 } ;
  /* adds s4_kept for all that each path leads through; a tree, or null, makes it faster; 0 with errno: not for all */
 extern int s4_keep_resolve (s4_tree const *, char const *const *paths, unsigned int n, genalloc *kept) ;
+ /* a path leads to its superblock, and not only through it, or to the one that / is on, by whatever mount */
+extern int s4_kept_is_end (genalloc const *kept, s4_mount const *) ;
  /* the last path that needs it, by index; -1 */
 extern int s4_kept_find (genalloc const *kept, unsigned int id) ;
  /* id of the mount whose root that path is, or 0 */
@@ -840,7 +857,12 @@ struct s4_unmount_s
   unsigned int detached ;
   unsigned int earlier ;     /* unmounts that an earlier step has given up, still under way */
   int put_off ;              /* something was not forced, for a disk below it that is not read-only */
+  int shares ;               /* with the host: what lies on shared mounts, or on what is not in sight, is left to it */
 } ;
+ /* after a plan: mount i is left because it may be a layer of plan.because[i], and it is not known that it is one */
+extern int s4_unmount_may_be_layer (s4_unmount const *, unsigned int i) ;
+ /* that mount is left to the host; after a plan */
+extern int s4_unmount_is_hosts (s4_unmount const *, unsigned int i) ;
  /* passes until nothing more goes; 0 with errno: could not go on */
 extern int s4_unmount_all (s4_unmount *) ;
 
@@ -873,8 +895,12 @@ extern int s4_unmount_note_given_up (s4_unmount *, unsigned int i, pid_t worker)
 extern void s4_unmount_check_pending (s4_unmount *) ;
 
  /*
+   apart.c: in a container: mounts that are shared with the host get nothing from here any more. 0 with errno: they do
+ */
+extern int s4_part_from_host (void) ;
+ /*
    force.c: what hangs on network or FUSE. MNT_FORCE gives up requests that nobody answers, at last MNT_DETACH. Neither
-   takes a disk out of sight that is writable. 0 with errno
+   takes a disk out of sight that is writable, whoever has it. In a container only MNT_DETACH. 0 with errno
  */
 extern int s4_unmount_force (s4_unmount *) ;
 
@@ -991,13 +1017,27 @@ extern int s4_dev_on_loop (s4_mount const *) ;
 extern int s4_loop_used (char const *name) ;
 
 
+ /* loops.c: loop devices that something may be written to, whoever has it mounted, or nobody */
+
+typedef struct s4_loop_s s4_loop ;
+struct s4_loop_s
+{
+  uint64_t device ;
+  uint64_t backing ;    /* what its file lies on, as stat(2) tells it; S4_NODEVICE: not known by then */
+  char const *file ;    /* its name, from where it was opened; or null */
+} ;
+#define S4_NODEVICE UINT64_MAX
+ /* s4_loop; replaces what was there. Asks each device, in children. 0 with errno */
+extern int s4_loops_find (genalloc *loops, s4_ms timeout) ;
+
+
  /* unseen.c: file systems of disks (ext4, xfs, f2fs) that live, but that no mount table shows */
 
 typedef struct s4_unseen_s s4_unseen ;
 struct s4_unseen_s { char const *name, *type ; uint64_t device ; } ;   /* "/dev/vda1" */
  /* s4_unseen, those that may be writable; replaces what was there. 0 with errno */
 extern int s4_unseen_find (genalloc *unseen) ;
- /* appends them, as mounts that can only be reached by mounting their devices anew */
+ /* appends them, as mounts that can only be reached by mounting their devices anew; 0 with errno: not all */
 extern int s4_mounts_add_unseen (s4_mounts *) ;
  /* s4_storage_load_all() with them; -1: it is not known whether there are any. For what nobody writes to any more */
 extern int s4_storage_load_whole (s4_storage *, s4_mounts *) ;

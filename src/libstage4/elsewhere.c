@@ -62,21 +62,37 @@ static int is_only_there (genalloc const *own, s4_mount const *m)
   return !m->readonly && s4_fsclass(m->type) == S4_FS_DISK && !s4_has_device(own, s4_mount_device(m)) ;
 }
 
+ /* Its parents are known there only. */
+
+static int is_remote (s4_tree const *t, unsigned int i)
+{
+  unsigned int steps = 0 ;
+  for (i = t->parent[i] ; i != S4_NONE && steps++ < t->ms->n ; i = t->parent[i])
+    if (s4_may_hang(t->ms->m[i].type)) return 1 ;
+  return 0 ;
+}
+
  /*
    A mount more than once, by way of several namespaces or places, does no harm: it is one superblock. The link
    /proc/PID/root is followed because a slash comes behind it.
  */
 
-int s4_mounts_pick_elsewhere (genalloc const *own, s4_mount const *there, size_t n, pid_t pid, genalloc *found)
+int s4_mounts_pick_elsewhere (genalloc const *own, s4_mount *there, size_t n, pid_t pid, genalloc *found)
 {
-  for (size_t k = 0 ; k < n ; k++)
+  s4_mounts const ms = { .m = there, .n = (unsigned int)n } ;
+  s4_tree t = { .ms = 0 } ;
+  int ok = 1 ;
+  for (unsigned int k = 0 ; ok && k < ms.n ; k++)
   {
     s4_mount m = there[k] ;
     if (!is_only_there(own, &m)) continue ;
+    if (!t.ms && !s4_tree_make(&t, &ms)) return 0 ;
+    m.remote = (unsigned int)is_remote(&t, k) & 1 ;
     m.dir = s4_concat("/proc/", S4_NUM(pid), "/root", m.dir) ;
-    if (!*m.dir || !genalloc_append(s4_mount, found, &m)) return 0 ;
+    ok = *m.dir && genalloc_append(s4_mount, found, &m) ;
   }
-  return 1 ;
+  if (t.ms) s4_tree_free(&t) ;
+  return ok ;
 }
 
  /* --- all namespaces --- */
@@ -112,18 +128,19 @@ static uint64_t view_of (pid_t pid)
   return view ;
 }
 
-static int is_new (struct search *x, pid_t pid)
+static int is_new (struct search const *x, uint64_t view)
 {
   uint64_t const *seen = genalloc_s(uint64_t, &x->views) ;
-  uint64_t view = view_of(pid) ;
-  if (!view) return 0 ;
   for (size_t i = genalloc_len(uint64_t, &x->views) ; i-- ; ) if (seen[i] == view) return 0 ;
-  return genalloc_append(uint64_t, &x->views, &view) ;
+  return !!view ;
 }
 
- /* The text stays if something points into it. */
+ /*
+   A table without a mount is no view: its root is below a lazy unmount, and called "/" as well, or it has ended. The
+   next one of that namespace may see more. The text stays if something points into it.
+ */
 
-static int look_at_table (struct search *x, pid_t pid)
+static int look_at_table (struct search *x, pid_t pid, uint64_t view)
 {
   stralloc text = STRALLOC_ZERO ;
   genalloc mounts = GENALLOC_ZERO ;
@@ -134,6 +151,7 @@ static int look_at_table (struct search *x, pid_t pid)
     ok = s4_mountinfo_parse(&text, &mounts)
      && s4_mounts_pick_elsewhere(&x->devices, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts), pid,
       &x->found)
+     && (!genalloc_len(s4_mount, &mounts) || genalloc_append(uint64_t, &x->views, &view))
      && (!x->everywhere
       || add_devices(x->everywhere, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts))) ;
   genalloc_free(s4_mount, &mounts) ;
@@ -144,10 +162,11 @@ static int look_at_table (struct search *x, pid_t pid)
 static int look_at_process (pid_t pid, void *data)
 {
   struct search *x = data ;
-  if (!is_new(x, pid)) return 1 ;
+  uint64_t const view = view_of(pid) ;
+  if (!is_new(x, view)) return 1 ;
   if (!x->devices.len && !s4_mounts_devices(x->own, &x->devices)) return 0 ;
   if (s4_now() >= x->limit) return (errno = ETIMEDOUT, 0) ;
-  return look_at_table(x, pid) ;
+  return look_at_table(x, pid, view) ;
 }
 
 static int append (s4_mounts *ms, s4_mount const *m, unsigned int n)
@@ -164,21 +183,33 @@ static int load_all (s4_mounts *ms, genalloc *everywhere)
 {
   struct search x = { .own = ms, .devices = GENALLOC_ZERO, .views = GENALLOC_ZERO, .found = GENALLOC_ZERO,
     .everywhere = everywhere, .limit = s4_limit(TIMEOUT) } ;
-  int ok = s4_mounts_load(ms) ;
-  if (!ok || s4.container) return ok ;
-  is_new(&x, getpid()) ;
-  ok = s4_processes(&look_at_process, &x) == 1 ;
-  if (ok && genalloc_len(s4_mount, &x.found))
-    ok = append(ms, genalloc_s(s4_mount, &x.found), (unsigned int)genalloc_len(s4_mount, &x.found)) ;
+  uint64_t view ;
+  if (!s4_mounts_load(ms)) return 0 ;
+  if (s4.container) return 1 ;
+  view = view_of(getpid()) ;
+  if (view && ms->n) genalloc_append(uint64_t, &x.views, &view) ;
+  if (s4_processes(&look_at_process, &x) != 1) ms->unseen = errno ? errno : EIO ;
+  if (genalloc_len(s4_mount, &x.found)
+   && !append(ms, genalloc_s(s4_mount, &x.found), (unsigned int)genalloc_len(s4_mount, &x.found)))
+    ms->unseen = errno ;
   genalloc_free(uint64_t, &x.devices) ;
   genalloc_free(uint64_t, &x.views) ;
   genalloc_free(s4_mount, &x.found) ;
-  return ok ;
+  return 1 ;
 }
+
+ /* Whoever sees less than all of it must be able to use that: our own table, at least, is there. */
 
 int s4_mounts_load_all (s4_mounts *ms)
 {
   return load_all(ms, 0) ;
+}
+
+void s4_mounts_warn_unseen (int err)
+{
+  static char const what[] = "unable to see all that other mount namespaces have" ;
+  if (err == ETIMEDOUT) s4_warn(what, ": the time was up") ;
+  else s4_warnerr(err, what) ;
 }
 
 int s4_devices_everywhere (genalloc *devices)
@@ -186,7 +217,8 @@ int s4_devices_everywhere (genalloc *devices)
   s4_mounts ms = S4_MOUNTS_ZERO ;
   int ok ;
   devices->len = 0 ;
-  ok = load_all(&ms, devices) && add_devices(devices, ms.m, ms.n) && sort_devices(devices) ;
+  ok = load_all(&ms, devices) && (!ms.unseen || (errno = ms.unseen, 0)) && add_devices(devices, ms.m, ms.n)
+   && sort_devices(devices) ;
   s4_mounts_free(&ms) ;
   return ok ;
 }

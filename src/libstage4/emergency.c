@@ -26,8 +26,9 @@ static int none_is_writable (void)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
-  int none = 1 ;
+  int none ;
   if (s4_storage_load_whole(&st, &ms) <= 0) return 0 ;
+  none = !ms.unseen ;
   for (unsigned int i = 0 ; none && i < ms.n ; i++) none = !st.at_risk[i] ;
   s4_storage_free(&st) ;
   s4_mounts_free(&ms) ;

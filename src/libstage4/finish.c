@@ -123,7 +123,7 @@ static int report_one (struct each *e, s4_task const *t, unsigned int s, s4_moun
       t[i].state == S4_TASK_ABANDONED ? "it hangs" : strerror(t[i].err)) ;
   if (s4_task_done(t + k))
     s4_verbose(e->done, " ", S4_MOUNT(m), ", ", S4_MS(t[k].ended - t[k].began)) ;
-  else if (now && !again && !m->unseen) s4_verbose(S4_MOUNT(m), " is not in sight any more") ;
+  else if (now && !again && !m->in_no_table) s4_verbose(S4_MOUNT(m), " is not in sight any more") ;
   else if (now && again && again->readonly) s4_verbose(S4_MOUNT(m), " is read-only now") ;
   else
   {
@@ -133,7 +133,7 @@ static int report_one (struct each *e, s4_task const *t, unsigned int s, s4_moun
     else if (e->held[k] && t[k].err == EBUSY)
       s4_verbose("busy, so not ", e->done, ": ", S4_MOUNT(m)) ;
     else s4_warnerr(t[k].err, "failed ", e->doing, " ", S4_MOUNT(m)) ;
-    e->unseen += m->unseen && t[k].state != S4_TASK_ABANDONED ;
+    e->unseen += m->in_no_table && t[k].state != S4_TASK_ABANDONED ;
     return 0 ;
   }
   return 1 ;
@@ -146,7 +146,7 @@ static unsigned int report_all (struct each *e, s4_task const *t)
   int known = -1 ;
   for (unsigned int s = 0 ; s < e->sb->n ; s++)
   {
-    if (known == -1 && !s4_task_done(t + telling_way(e, t, s))) known = s4_mounts_load_all(&now) ;
+    if (known == -1 && !s4_task_done(t + telling_way(e, t, s))) known = s4_mounts_load_all(&now) && !now.unseen ;
     failed += !report_one(e, t, s, known == 1 ? &now : 0) ;
   }
   s4_mounts_free(&now) ;
@@ -159,12 +159,16 @@ static unsigned int count_writable (struct each const *e)
 {
   s4_mounts now = S4_MOUNTS_ZERO ;
   unsigned int n = 0 ;
-  if (!s4_mounts_load_all(&now)) return e->sb->n ;
+  if (!s4_mounts_load_all(&now) || now.unseen)
+  {
+    s4_mounts_free(&now) ;
+    return e->sb->n ;
+  }
   for (unsigned int s = 0 ; s < e->sb->n ; s++)
   {
     s4_mount const *m = mount_of(e, e->sb->at[s]) ;
     s4_mount const *again = find_again(&now, m) ;
-    n += again ? !again->readonly : m->unseen ;
+    n += again ? !again->readonly : m->in_no_table ;
   }
   s4_mounts_free(&now) ;
   return n ;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 
 #include <linux/major.h>
@@ -20,6 +21,7 @@
 
 #define FORCE_TIMEOUT 1000
 #define FORCE_FOR 500         /* that long again and again */
+#define LOOPS_TIMEOUT 1000    /* for what their files lie on: who does not answer may hang there */
 
 struct force
 {
@@ -28,6 +30,8 @@ struct force
   unsigned char *seen ;     /* of each mount */
   unsigned char *carries ;  /* of each mount: a disk that would be lost from sight with it */
   unsigned char *put_off ;  /* of each mount: not forced because of that */
+  int looked ;              /* for those out of sight */
+  int any ;                 /* it is not known which mount carries one */
   unsigned char *kept ;     /* of each superblock: forced by way of any mount, it would be gone for a kept one, too */
   int flags ;
 } ;
@@ -85,6 +89,90 @@ static void find_carriers_of_files (struct force *f)
     if (u->st.at_risk[e[k].first] && !s4.container) f->carries[e[k].then] = 1 ;
 }
 
+ /* --- disks that our table does not show --- */
+
+ /* One that only another namespace has, below network or FUSE: forced, that forgets it there, too. */
+
+static int some_lie_elsewhere (s4_storage const *all)
+{
+  for (unsigned int k = 0 ; k < all->nsb ; k++)
+    if (all->first[k] >= all->ms->nown && all->at_risk[all->first[k]]
+     && all->reach[all->first[k]] & S4_REACH_REMOTE) return 1 ;
+  return 0 ;
+}
+
+static int is_writable (s4_storage const *all, uint64_t device)
+{
+  for (unsigned int i = 0 ; i < all->ms->n ; i++)
+    if (all->at_risk[i] && s4_mount_device(all->ms->m + i) == device) return 1 ;
+  return 0 ;
+}
+
+struct backing { uint64_t device ; int found ; } ;
+
+static int is_backing (s4_storage const *st, unsigned int i, void *data)
+{
+  struct backing *b = data ;
+  if (s4_mount_device(st->ms->m + i) != b->device) return 0 ;
+  return b->found = 1 ;
+}
+
+ /* Files have numbers of their own there. */
+
+static int lies_on_btrfs (s4_storage const *st, char const *file)
+{
+  unsigned int i = file ? s4_tree_holding(&st->tree, file) : S4_NONE ;
+  return i != S4_NONE && !strcmp(st->ms->m[i].type, "btrfs") ;
+}
+
+static int find_carrier_of_loop (struct force *f, s4_loop const *x)
+{
+  s4_storage const *st = &f->u->st ;
+  struct backing b = { .device = x->backing } ;
+  unsigned char *marks ;
+  if (x->backing == S4_NODEVICE) return f->any = 1 ;
+  marks = s4_storage_mark(st, &is_backing, &b, 1) ;
+  if (!marks) return 0 ;
+  if (!b.found && !lies_on_btrfs(st, x->file)) f->any = 1 ;
+  for (unsigned int i = 0 ; i < st->ms->n ; i++) if (marks[st->sb[i]]) f->carries[i] = 1 ;
+  free(marks) ;
+  return 1 ;
+}
+
+ /* What is in a loop device is in danger unless a table shows it, and shows it as read-only. */
+
+static int find_carriers_of_loops (struct force *f, s4_storage const *all)
+{
+  genalloc loops = GENALLOC_ZERO, shown = GENALLOC_ZERO ;
+  s4_loop const *x ;
+  int ok = s4_loops_find(&loops, LOOPS_TIMEOUT) && (!genalloc_len(s4_loop, &loops) || s4_devices_everywhere(&shown)) ;
+  x = genalloc_s(s4_loop, &loops) ;
+  for (size_t k = 0 ; ok && k < genalloc_len(s4_loop, &loops) ; k++)
+    if (!s4_has_device(&shown, x[k].device) || is_writable(all, x[k].device)) ok = find_carrier_of_loop(f, x + k) ;
+  genalloc_free(s4_loop, &loops) ;
+  genalloc_free(uint64_t, &shown) ;
+  return ok ;
+}
+
+ /* In doubt nothing is forced: what hangs is named, what is forced may be lost. */
+
+static void find_carriers_out_of_sight (struct force *f)
+{
+  s4_mounts ms = S4_MOUNTS_ZERO ;
+  s4_storage all ;
+  if (s4.container || f->looked++) return ;
+  if (!s4_storage_load_all(&all, &ms))
+  {
+    f->any = 1 ;
+    return ;
+  }
+  f->any = ms.unseen || some_lie_elsewhere(&all) || !find_carriers_of_loops(f, &all) || f->any ;
+  s4_storage_free(&all) ;
+  s4_mounts_free(&ms) ;
+}
+
+ /* --- what is forced --- */
+
 static int some_loop_is_flushed (s4_unmount const *u)
 {
   s4_pending const *x = genalloc_s(s4_pending, &u->pending) ;
@@ -101,6 +189,7 @@ static int is_kept_by_path (s4_storage const *st, unsigned int i, void *data)
 static int is_kept (struct force const *f, unsigned int i)
 {
   s4_unmount const *u = f->u ;
+  if (u->plan.verdict[i] == S4_KEPT) return 1 ;
   return f->flags & MNT_FORCE ? f->kept[u->st.sb[i]] : is_kept_by_path(&u->st, i, f->u) ;
 }
 
@@ -111,8 +200,10 @@ static int add_if_forceable (struct force *f, unsigned int i)
   f->seen[i] = 1 ;
   if (!s4_may_hang(m->type)) return 1 ;
   if (is_kept(f, i) || !s4_type_wanted(u->types, m->type)) return 1 ;
-  if (f->carries[i] || some_loop_is_flushed(u))
+  find_carriers_out_of_sight(f) ;
+  if (f->carries[i] || f->any || some_loop_is_flushed(u))
   {
+    s4_verbose("not forced, a disk may lie on it: ", S4_MOUNT(m)) ;
     u->put_off = f->put_off[i] = 1 ;
     return 1 ;
   }
@@ -226,9 +317,16 @@ static int force (s4_unmount *u, int flags)
   return ok ;
 }
 
+ /* MNT_FORCE is for the whole file system, whoever has it mounted; MNT_DETACH for a mount. */
+
 int s4_unmount_force (s4_unmount *u)
 {
   u->put_off = 0 ;
   if (!s4_unmount_some_hang(u)) return 1 ;
+  if (s4.container)
+  {
+    s4_info("a container: the file systems are the host's, none is forced") ;
+    return force(u, MNT_DETACH) ;
+  }
   return force(u, MNT_FORCE) && force(u, MNT_DETACH) ;
 }

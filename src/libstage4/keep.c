@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include <skalibs/genalloc.h>
 
@@ -39,7 +40,9 @@ static int keep_mount_point (s4_tree const *t, char const *path, unsigned int in
   if (t->root == S4_NONE || s4_tree_holding(t, "/") != t->root || i == S4_NONE || strcmp(t->ms->m[i].dir, path)
    || strrchr(path, '/') != path) return 0 ;
   k[0].id = t->ms->m[t->root].id ;
+  k[0].device = s4_mount_device(t->ms->m + t->root) ;
   k[1].id = t->ms->m[i].id ;
+  k[1].device = s4_mount_device(t->ms->m + i) ;
   return genalloc_catb(s4_kept, kept, k, path[1] ? 2 : 1) ;
 }
 
@@ -49,9 +52,9 @@ static int tell_mount (int fd, char const *path, struct stat const *st, void *da
 {
   struct resolve const *r = data ;
   int id = s4_mount_id(fd) ;
-  s4_kept k = { .id = (unsigned int)id, .path = r->path } ;
+  s4_kept k = { .id = (unsigned int)id, .path = r->path,
+    .device = (uint64_t)major(st->st_dev) << 32 | minor(st->st_dev) } ;
   (void)path ;
-  (void)st ;
   return id <= 0 || !s4_answer(r->fd, &k, sizeof k) ;
 }
 
@@ -79,7 +82,8 @@ static void keep_by_name (char const *path, unsigned int index, genalloc *kept)
   int i = s4_mounts_load(&ms) ? s4_mounts_holding(&ms, path) : -1 ;
   if (i >= 0)
   {
-    s4_kept const k = { .id = ms.m[i].id, .path = index, .below = !!strcmp(ms.m[i].dir, path) } ;
+    s4_kept const k = { .id = ms.m[i].id, .path = index, .below = !!strcmp(ms.m[i].dir, path),
+      .device = s4_mount_device(ms.m + i) } ;
     genalloc_append(s4_kept, kept, &k) ;
   }
 }
@@ -117,6 +121,17 @@ static int ends_path (genalloc const *kept, size_t i)
 {
   s4_kept const *k = genalloc_s(s4_kept, kept) ;
   return i + 1 == genalloc_len(s4_kept, kept) || k[i+1].path != k[i].path ;
+}
+
+ /* Each path begins at /. */
+
+int s4_kept_is_end (genalloc const *kept, s4_mount const *m)
+{
+  s4_kept const *k = genalloc_s(s4_kept, kept) ;
+  uint64_t const device = s4_mount_device(m) ;
+  for (size_t i = genalloc_len(s4_kept, kept) ; i-- ; )
+    if (ends_path(kept, i) && (k[i].id == m->id || (k[i].device == device && k[0].device != device))) return 1 ;
+  return 0 ;
 }
 
  /* Rather one that leads to it than one that leads through it. */

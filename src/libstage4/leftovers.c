@@ -98,7 +98,7 @@ int s4_leftovers_count (s4_leftovers *l)
   if (!devices_count(&l->devices) || !swaps_count(&l->swaps) || !s4_storage_load_whole(&st, &ms)) return 0 ;
   l->mounts = ms.nown ;
   for (unsigned int k = 0 ; k < st.nsb ; k++)
-    if (ms.m[st.first[k]].unseen) l->unseen++ ;
+    if (ms.m[st.first[k]].in_no_table) l->unseen++ ;
     else l->writable += st.at_risk[st.first[k]] ;
   s4_storage_free(&st) ;
   s4_mounts_free(&ms) ;

@@ -34,7 +34,7 @@ static int parse_line (char *line, s4_mount *m)
   if (!(s = s4_field(&line)) || !(len = uint_scan(s, &m->major)) || s[len] != ':') return 0 ;
   if (!uint0_scan(s + len + 1, &m->minor)) return 0 ;
   if (!(m->root = s4_field_name(&line)) || !(m->dir = s4_field_name(&line)) || !s4_field(&line)) return 0 ;
-  m->shared = m->unseen = 0 ;
+  m->shared = m->remote = m->in_no_table = 0 ;
   for (;;)
   {
     if (!(s = s4_field(&line))) return 0 ;
@@ -70,6 +70,7 @@ int s4_mounts_load (s4_mounts *ms)
   free(ms->m) ;
   ms->m = genalloc_s(s4_mount, &g) ;
   ms->n = ms->nown = (unsigned int)genalloc_len(s4_mount, &g) ;
+  ms->unseen = 0 ;
   return 1 ;
 }
 

@@ -8,7 +8,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #include <skalibs/bytestr.h>
 #include <skalibs/djbunix.h>
@@ -80,6 +83,14 @@ static int enter (struct walk *w, int fd, char const *name)
   return 1 ;
 }
 
+ /* A link of procfs may lead where its text does not: /proc/PID/root into another mount namespace. -1: it is none. */
+
+static int open_by_proc (struct walk const *w, int link, char const *name)
+{
+  struct statfs fs ;
+  return fstatfs(link, &fs) == -1 || fs.f_type != PROC_SUPER_MAGIC ? -1 : openat(w->fd, name, O_PATH | O_CLOEXEC) ;
+}
+
 static int show (int fd, char const *path, struct stat const *st, s4_walk_func *f, void *data)
 {
   return f(fd, path, st, data) || (errno = 0) ;
@@ -87,19 +98,26 @@ static int show (int fd, char const *path, struct stat const *st, s4_walk_func *
 
  /* One component further: the link itself is shown first, then what it leads to. */
 
+static int look (int fd, struct stat *st)
+{
+  return fstatat(fd, "", st, AT_EMPTY_PATH | AT_NO_AUTOMOUNT) != -1 || (fd_close(fd), 0) ;
+}
+
 static int step (struct walk *w, char const *name, s4_walk_func *f, void *data)
 {
   struct stat st ;
   stralloc here = STRALLOC_ZERO ;
-  int r ;
+  int r, there ;
   int fd = openat(w->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) ;
-  if (fd == -1) return 0 ;
-  if (fstatat(fd, "", &st, AT_EMPTY_PATH | AT_NO_AUTOMOUNT) == -1) return (fd_close(fd), 0) ;
+  if (fd == -1 || !look(fd, &st)) return 0 ;
   if (!S_ISLNK(st.st_mode))
     return enter(w, fd, name) && show(w->fd, w->done.len ? w->done.s : "/", &st, f, data) ;
   r = stralloc_copy(&here, &w->done) && stralloc_append(&here, '/') && stralloc_cats(&here, name) && stralloc_0(&here)
-   && show(fd, here.s, &st, f, data) && follow(w, fd) ;
+   && show(fd, here.s, &st, f, data) ;
   stralloc_free(&here) ;
+  there = r ? open_by_proc(w, fd, name) : -1 ;
+  if (there != -1) r = look(there, &st) && enter(w, there, name) && show(w->fd, w->done.s, &st, f, data) ;
+  else r = r && follow(w, fd) ;
   fd_close(fd) ;
   return r ;
 }

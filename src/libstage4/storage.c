@@ -47,7 +47,7 @@ static int number_superblocks (s4_storage *st)
 static unsigned char own_reach (s4_tree const *t, unsigned int i)
 {
   s4_mount const *m = t->ms->m + i ;
-  int remote = t->parent[i] != S4_NONE && s4_may_hang(t->ms->m[t->parent[i]].type) ;
+  int remote = m->remote || (t->parent[i] != S4_NONE && s4_may_hang(t->ms->m[t->parent[i]].type)) ;
   unsigned int over = t->carries[i] ? s4_tree_on(t, m->id, m->dir, strlen(m->dir)) : S4_NONE ;
   unsigned char r = remote ? S4_REACH_REMOTE : 0 ;
   if (t->hidden[i]) r |= S4_REACH_HIDDEN ;

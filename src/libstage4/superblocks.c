@@ -59,7 +59,7 @@ static int add_ways (s4_storage const *st, unsigned int const *place, s4_superbl
   {
     struct way x = { .w = { .mount = i }, .place = place[st->sb[i]], .rank = rank_of(st, i) } ;
     if (!st->at_risk[st->first[st->sb[i]]] || (wanted && !wanted(st, st->sb[i], data))) continue ;
-    if (!st->ms->m[i].unseen && !genalloc_append(struct way, ways, &x)) return 0 ;
+    if (!st->ms->m[i].in_no_table && !genalloc_append(struct way, ways, &x)) return 0 ;
     if (i != st->first[st->sb[i]] || !st->ms->m[i].major) continue ;
     x.w.anew = 1 ;
     x.rank = ANEW ;

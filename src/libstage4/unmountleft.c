@@ -2,6 +2,7 @@
 
 /* What umountall leaves, named with what holds it; and what can be lost by that. */
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include <skalibs/genalloc.h>
@@ -28,9 +29,11 @@ static void name_one (s4_unmount const *u, unsigned int i, char const *holders, 
   char const *state = m->readonly ? ", read-only)" : ", writable)" ;
   unsigned int need = u->plan.needs_at[i] ;
   int carries = need < u->plan.needs_at[i+1] ;
-  char const *why = holders ? ", held by " : carries ? ", carries "
+  int maybe = s4_unmount_may_be_layer(u, i) ;
+  char const *why = holders ? ", held by " : maybe ? ", may be a layer of " : carries ? ", carries "
    : all_known ? ", no process holds it" : ", not known who holds it" ;
-  char const *who = holders ? holders : carries ? u->ms.m[u->plan.needs[need]].dir : 0 ;
+  char const *who = holders ? holders : maybe ? u->ms.m[u->plan.because[i]].dir
+   : carries ? u->ms.m[u->plan.needs[need]].dir : 0 ;
   s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, why, who) ;
 }
 
@@ -155,6 +158,15 @@ static int name_unseen (s4_unmount const *u, s4_left *left)
   return ok ;
 }
 
+static void name_hosts (s4_unmount const *u)
+{
+  s4_names names = S4_NAMES(NAMED_MAX) ;
+  for (unsigned int i = 0 ; i < u->ms.n ; i++)
+    if (s4_unmount_is_hosts(u, i) && s4_kept_find(&u->kept, u->ms.m[i].id) < 0 && s4_names_next(&names))
+      s4_cat(&names.text, u->ms.m[i].dir) ;
+  if (names.n) s4_warn("left to the host, which would lose it, too: ", s4_names_end(&names)) ;
+}
+
 static void name_hidden (s4_unmount const *u)
 {
   unsigned int n = 0 ;
@@ -171,7 +183,7 @@ int s4_unmount_name_left (s4_unmount const *u, s4_left *left)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
-  int ok ;
+  int ok, unseen = 0 ;
   *left = (s4_left){ .late = 0 } ;
   name_mounts(u, left) ;
   name_pending(u, left) ;
@@ -179,10 +191,12 @@ int s4_unmount_name_left (s4_unmount const *u, s4_left *left)
   if (ok)
   {
     name_elsewhere(u, &st, left) ;
+    unseen = ms.unseen ;
     s4_storage_free(&st) ;
     s4_mounts_free(&ms) ;
   }
-  if (ok && !s4.container) ok = name_unseen(u, left) ;
+  if (ok && !unseen && !s4.container) ok = name_unseen(u, left) ;
   name_hidden(u) ;
-  return ok ;
+  name_hosts(u) ;
+  return ok && (!unseen || (errno = unseen, 0)) ;
 }

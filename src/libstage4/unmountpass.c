@@ -31,11 +31,19 @@ static int place_tasks (s4_unmount *u)
   return 1 ;
 }
 
+int s4_unmount_is_hosts (s4_unmount const *u, unsigned int i)
+{
+  unsigned int parent = u->st.tree.parent[i] ;
+  return u->shares && (parent == S4_NONE || u->ms.m[parent].shared) && strcmp(u->ms.m[i].dir, "/") ;
+}
+
 static int collect_ids (s4_unmount const *u, genalloc *kept, genalloc *hung)
 {
   s4_stuck const *x = genalloc_s(s4_stuck, &u->stuck) ;
   for (size_t i = 0 ; i < genalloc_len(s4_kept, &u->kept) ; i++)
     if (!genalloc_append(unsigned int, kept, &genalloc_s(s4_kept, &u->kept)[i].id)) return 0 ;
+  for (unsigned int i = 0 ; i < u->ms.n ; i++)
+    if (s4_unmount_is_hosts(u, i) && !genalloc_append(unsigned int, kept, &u->ms.m[i].id)) return 0 ;
   for (size_t i = 0 ; i < u->nstuck ; i++)
     if (x[i].hung && !genalloc_append(unsigned int, hung, &x[i].id)) return 0 ;
   return 1 ;
@@ -71,6 +79,20 @@ int s4_unmount_plan (s4_unmount *u)
   genalloc_free(unsigned int, &kept) ;
   genalloc_free(unsigned int, &hung) ;
   return ok ;
+}
+
+int s4_unmount_may_be_layer (s4_unmount const *u, unsigned int i)
+{
+  s4_edge const *e = genalloc_s(s4_edge, &u->st.edges) ;
+  int maybe = 0 ;
+  if (u->plan.verdict[i] != S4_CARRIES) return 0 ;
+  for (size_t k = 0 ; k < genalloc_len(s4_edge, &u->st.edges) ; k++)
+  {
+    if (e[k].then != i || e[k].first != u->plan.because[i]) continue ;
+    if (e[k].kind != S4_EDGE_MAYBE) return 0 ;
+    maybe = 1 ;
+  }
+  return maybe ;
 }
 
  /* --- one pass --- */

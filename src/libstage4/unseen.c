@@ -87,23 +87,32 @@ int s4_unseen_find (genalloc *unseen)
 
  /* --- as if a table had them --- */
 
+static int is_mounted (s4_mounts const *ms, uint64_t device)
+{
+  for (unsigned int i = 0 ; i < ms->n ; i++) if (s4_mount_device(ms->m + i) == device) return 1 ;
+  return 0 ;
+}
+
+static int add_mount (s4_mounts *ms, s4_unseen const *x)
+{
+  s4_mount *all = realloc(ms->m, (ms->n + 1) * sizeof(s4_mount)) ;
+  if (!all) return 0 ;
+  ms->m = all ;
+  all[ms->n++] = (s4_mount){ .major = (unsigned int)(x->device >> 32), .minor = (unsigned int)x->device,
+    .root = "/", .dir = "[in no mount table]", .type = x->type, .source = x->name, .superoptions = "",
+    .in_no_table = 1 } ;
+  return 1 ;
+}
+
 int s4_mounts_add_unseen (s4_mounts *ms)
 {
   genalloc unseen = GENALLOC_ZERO ;
-  s4_unseen const *x ;
-  s4_mount *all ;
-  size_t n ;
-  if (!s4_unseen_find(&unseen)) return 0 ;
-  x = genalloc_s(s4_unseen, &unseen) ;
-  n = genalloc_len(s4_unseen, &unseen) ;
-  all = n ? realloc(ms->m, (ms->n + n) * sizeof(s4_mount)) : ms->m ;
-  if (all) ms->m = all ;
-  for (size_t k = 0 ; all && k < n ; k++)
-    all[ms->n++] = (s4_mount){ .major = (unsigned int)(x[k].device >> 32), .minor = (unsigned int)x[k].device,
-      .root = "/", .dir = "[in no mount table]", .type = x[k].type, .source = x[k].name, .superoptions = "",
-      .unseen = 1 } ;
+  int ok = s4_unseen_find(&unseen) ;   /* if not: those that our own table doesn't have, or not even these */
+  s4_unseen const *x = genalloc_s(s4_unseen, &unseen) ;
+  for (size_t k = 0 ; k < genalloc_len(s4_unseen, &unseen) ; k++)
+    ok &= is_mounted(ms, x[k].device) || add_mount(ms, x + k) ;
   genalloc_free(s4_unseen, &unseen) ;
-  return all || !n ;
+  return ok ;
 }
 
  /*
@@ -117,7 +126,7 @@ static int add_loop_edges (s4_storage *st)
   unsigned int n = st->ms->n ;
   for (unsigned int i = 0 ; i < n ; i++)
   {
-    if (!m[i].unseen || !s4_dev_on_loop(m + i)) continue ;
+    if (!m[i].in_no_table || !s4_dev_on_loop(m + i)) continue ;
     for (unsigned int k = 0 ; k < n ; k++)
     {
       s4_edge const e = { .first = i, .then = k, .kind = S4_EDGE_MAYBE } ;

@@ -14,10 +14,12 @@ static int freeze (s4_storage const *st, s4_superblocks const *sb, s4_ms timeout
 {
   unsigned int left = s4_freeze_these(st, sb, timeout) ;
   unsigned int unmounting = s4_unmounts_count(0, 0) ;
+  int unseen = st->ms->unseen ;
   if (sb->n) s4_info("froze ", S4_NUM(sb->n - left), " of ", S4_NUM(sb->n), " writable file systems") ;
   if (unmounting) s4_unmounts_name(unmounting) ;
+  if (unseen) s4_mounts_warn_unseen(unseen) ;
   if (!all_known) left += !s4_emergency_readonly() ;
-  return left || unmounting ? S4_LEFT : S4_DONE ;
+  return left || unmounting || unseen ? S4_LEFT : S4_DONE ;
 }
 
 static int show_plan (s4_storage const *st, s4_superblocks const *sb)

@@ -5,11 +5,8 @@
   can lose data, and named with those who hold it.
 */
 
-#include <skalibs/nonposix.h>
-
 #include <errno.h>
 #include <string.h>
-#include <sys/mount.h>
 
 #include <skalibs/genalloc.h>
 #include <skalibs/sgetopt.h>
@@ -25,11 +22,6 @@ static int shows_root (s4_mounts const *ms)
   return 0 ;
 }
 
-static void warn_elsewhere_unseen (void)
-{
-  s4_warnsys("unable to see what other mount namespaces have") ;
-}
-
 static void report (s4_unmount const *u, s4_ms start)
 {
   s4_info("unmounted ", S4_NUM(u->unmounted), u->detached ? ", detached " : "", u->detached ? S4_NUM(u->detached) : "",
@@ -41,8 +33,11 @@ static int umountall (s4_unmount *u)
   s4_ms const start = s4_now() ;
   s4_left left ;
   int failed = 0 ;
-  if (s4.container && mount(0, "/", 0, MS_REC | MS_SLAVE, 0) == -1)
+  if (s4.container && !s4_part_from_host())
+  {
     s4_warnsys("unable to keep from the host what is unmounted here") ;
+    u->shares = 1 ;
+  }
   if (!s4_unmount_all(u) || !s4_unmount_force(u))
   {
     s4_warnsys("unable to go on unmounting") ;
@@ -51,7 +46,7 @@ static int umountall (s4_unmount *u)
   }
   if (!s4_unmount_readonly_elsewhere(u))
   {
-    warn_elsewhere_unseen() ;
+    s4_mounts_warn_unseen(errno) ;
     failed = 1 ;
   }
   if (!s4_unmount_readonly(u))
@@ -64,7 +59,7 @@ static int umountall (s4_unmount *u)
   failed |= !shows_root(&u->ms) ;
   if (!s4_unmount_name_left(u, &left))
   {
-    warn_elsewhere_unseen() ;
+    s4_mounts_warn_unseen(errno) ;
     failed = 1 ;
   }
   report(u, start) ;
@@ -81,9 +76,10 @@ static void show_elsewhere (s4_unmount const *u)
   if (s4.container) return ;
   if (!s4_storage_load_all(&st, &ms))
   {
-    warn_elsewhere_unseen() ;
+    s4_mounts_warn_unseen(errno) ;
     return ;
   }
+  if (ms.unseen) s4_mounts_warn_unseen(ms.unseen) ;
   for (unsigned int k = 0 ; k < st.nsb ; k++)
   {
     s4_mount const *m = ms.m + st.first[k] ;
@@ -92,21 +88,6 @@ static void show_elsewhere (s4_unmount const *u)
       s4_planline("make read-only ", S4_MOUNT(m), ": only another mount namespace has it") ;
     else s4_planline("leave ", m->dir, ": ", m->type, " was not asked for") ;
   }
-}
-
- /* And it is not known that it is one. */
-
-static int may_be_layer (s4_unmount const *u, unsigned int i)
-{
-  s4_edge const *e = genalloc_s(s4_edge, &u->st.edges) ;
-  int maybe = 0 ;
-  for (size_t k = 0 ; k < genalloc_len(s4_edge, &u->st.edges) ; k++)
-  {
-    if (e[k].then != i || e[k].first != u->plan.because[i]) continue ;
-    if (e[k].kind != S4_EDGE_MAYBE) return 0 ;
-    maybe = 1 ;
-  }
-  return maybe ;
 }
 
 static void show_stay (s4_unmount const *u, unsigned int i)
@@ -122,7 +103,8 @@ static void show_stay (s4_unmount const *u, unsigned int i)
       break ;
     case S4_NOT_WANTED : s4_planline("leave ", m->dir, ": ", m->type, " was not asked for") ; break ;
     case S4_CARRIES :
-      if (may_be_layer(u, i)) s4_planline("leave ", m->dir, " until it is read-only: it may be a layer of ", because) ;
+      if (s4_unmount_may_be_layer(u, i))
+        s4_planline("leave ", m->dir, " until it is read-only: it may be a layer of ", because) ;
       else s4_planline("leave ", m->dir, ": carries ", because) ;
       break ;
     case S4_HIDDEN : s4_planline("leave ", m->dir, ": hidden under ", because) ; break ;

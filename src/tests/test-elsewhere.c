@@ -27,6 +27,8 @@ static struct { char const *what, *there, *picked ; } const tables[] =
   { "btrfs, by a number of its own", "30 20 0:50 / /b rw - btrfs /dev/vdd rw\n", "/proc/7/root/b|" },
   { "one that is there twice: each way to it", "30 20 254:3 / /a rw - ext4 /dev/vdd rw\n31 20 254:3 / /b rw - ext4 /dev/vdd rw\n",
     "/proc/7/root/a|/proc/7/root/b|" },
+  { "below FUSE", "30 20 0:60 / /f rw - fuse.x x rw\n31 30 254:3 / /f/d/a rw - ext4 /dev/vdd rw\n32 31 254:4 / /f/d/a/b rw - ext4 /dev/vde rw\n33 20 254:5 / /c rw - ext4 /dev/vdf rw\n",
+    "~/proc/7/root/f/d/a|~/proc/7/root/f/d/a/b|/proc/7/root/c|" },
   { "odd names", "30 20 254:3 / /a\\040b\\012c rw - ext4 /dev/vdd rw\n", "/proc/7/root/a b\nc|" },
   { "lines that make no sense", "x\n30 20\n31 20 254:3 / /a rw - ext4 /dev/vdd rw\n", "/proc/7/root/a|" },
 } ;
@@ -53,7 +55,11 @@ static void picking (void)
     genalloc there = GENALLOC_ZERO, found = GENALLOC_ZERO ;
     parse(tables[i].there, &text, &there) ;
     ok(s4_mounts_pick_elsewhere(&devices, genalloc_s(s4_mount, &there), genalloc_len(s4_mount, &there), 7, &found), "%s", tables[i].what) ;
-    for (size_t k = 0 ; k < genalloc_len(s4_mount, &found) ; k++) s4_cat(&names, genalloc_s(s4_mount, &found)[k].dir, "|") ;
+    for (size_t k = 0 ; k < genalloc_len(s4_mount, &found) ; k++)
+    {
+      s4_mount const *m = genalloc_s(s4_mount, &found) + k ;
+      s4_cat(&names, m->remote ? "~" : "", m->dir, "|") ;
+    }
     is_string(names.len ? names.s : "", tables[i].picked, tables[i].what) ;
     genalloc_free(s4_mount, &there) ;
     genalloc_free(s4_mount, &found) ;

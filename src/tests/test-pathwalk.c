@@ -200,6 +200,24 @@ static void ended (void)
   ok(good, "f's 0 ends it, at once and with errno 0") ;
 }
 
+ /* Where a link of procfs leads, its text does not say. */
+
+static void magic_links (void)
+{
+  struct trace t = { .text = STRALLOC_ZERO } ;
+  struct stat st ;
+  char name[64] ;
+  int fd ;
+  make_dir("/gone") ;
+  fd = open(below("/gone"), O_PATH | O_CLOEXEC) ;
+  if (fd == -1 || rmdir(below("/gone")) == -1 || fstat(fd, &st) == -1) bail_out("unable to remove ", below("/gone")) ;
+  snprintf(name, sizeof name, "/proc/self/fd/%d/", fd) ;
+  trace_start(&t) ;
+  ok(s4_path_walk(name, &record, &t) == 1 && t.last.st_ino == st.st_ino && t.last.st_dev == st.st_dev, "a link of procfs to what has no name") ;
+  ok(s4_path_walk("/proc/self/root/proc/self/fd", &record, &t) == 1 && S_ISDIR(t.last.st_mode), "a link of procfs on the way") ;
+  close(fd) ;
+}
+
  /* Random paths through all of this: the same file, or the same error, as open(2). */
 
 static void random_walks (void)
@@ -280,6 +298,7 @@ int main (void)
   listed_walks() ;
   links() ;
   ended() ;
+  magic_links() ;
   random_walks() ;
   long_paths() ;
   mount_ids() ;

@@ -195,6 +195,36 @@ unsaid 'warning'
 end
 END
 
+# chroots in copies of the box's mount namespace, to which the box is the host; their root is no mount point
+# shellcheck disable=SC2016   # that's for the shell in the box
+in_chroot='
+mkdir /c
+cp -R /bin /lib /lib64 /c/ 2>/dev/null
+m proc /c/proc
+mount -o make-rshared /
+m tmpfs /c/data
+m tmpfs /c/data/in
+m tmpfs /c/other
+before=$(mounts)
+'
+box "a chroot on a shared mount" <<END
+$in_chroot
+run unshare -m --propagation shared chroot /c stage4-umountall -v 2 -f awk '{ print \$5 }' /proc/self/mountinfo
+ok "there all goes" test "\$(cat /out)" = /proc
+is "the host keeps its own" "\$(mounts)" "\$(echo \$before)"
+unsaid 'unable'
+end
+END
+
+box "a chroot that can't be left" <<END
+$in_chroot
+run unshare -m --propagation shared chroot /c helper without 18 stage4-umountall -f true
+said 'warning: unable to keep from the host what is unmounted here' \
+  'warning: left to the host, which would lose it, too: /data, /data/in, /other\$'
+is "the host keeps its own" "\$(mounts)" "\$(echo \$before)"
+end
+END
+
 box "an overlay" <<'END'
 m tmpfs /lower
 m tmpfs /upper

@@ -5,12 +5,12 @@
 vm_test overlay dm_mod loop
 vm_test_stage4
 
-new_disks 16M a b c d e
-VM_APPEND=quiet guest "$work"/{a,b,c,d,e}.img <<'END'
-mkdir /a /b /c /d /e /jail /jail/bin
+new_disks 16M a b c d e f
+VM_APPEND=quiet guest "$work"/{a,b,c,d,e,f}.img <<'END'
+mkdir /a /b /c /d /e /f /jail /jail/bin /gone
 ln -s load /bin/@load
 cp /bin/load /jail/bin/@load
-for i in a b c d e ; do mount -t ext4 /dev/vd$i /$i ; done
+for i in a b c d e f ; do mount -t ext4 /dev/vd$i /$i ; done
 # writes FILE : when it does, goes on
 writes () {
   @load writer "$1" >/dev/null &
@@ -32,11 +32,28 @@ wait $holder
 umount /b
 # the layers of an overlay in another mount namespace
 mkdir /c/u /c/w /c/m /lower
-unshare -m sh -c 'mount -t overlay -o lowerdir=/lower,upperdir=/c/u,workdir=/c/w over /c/m ; cd /c/m ; umount /a /b /c /d /e 2>/dev/null ; exec @load writer busy' >/dev/null &
+unshare -m sh -c 'mount -t overlay -o lowerdir=/lower,upperdir=/c/u,workdir=/c/w over /c/m ; cd /c/m ; umount /a /b /c /d /e /f 2>/dev/null ; exec @load writer busy' >/dev/null &
 await test -e /c/u/busy
 # in a mount namespace whose first process sees only a part of it
-unshare -m sh -c 'umount /b /c/m /c /e 2>/dev/null ; (exec @load writer /d/busy) & exec chroot /jail @load sleeper' >/dev/null &
+unshare -m sh -c 'umount /b /c/m /c /e /f 2>/dev/null ; (exec @load writer /d/busy) & exec chroot /jail @load sleeper' >/dev/null &
 await test -e /d/busy
+# in one whose first process has a root below a lazy unmount, and sees nothing
+cat >/gone-first <<'X'
+umount /b /c/m /c /d /e 2>/dev/null
+mount -t tmpfs gone /gone
+mkdir /gone/bin
+cp /bin/load /gone/bin/@load
+first=$$
+(
+  until test "$(readlink /proc/$first/root)" = /gone ; do usleep 10000 ; done
+  umount -l /gone
+  exec @load writer /f/busy
+) &
+exec chroot /gone @load sleeper
+X
+unshare -m sh /gone-first >/dev/null &
+await test -e /f/busy
+umount /f
 for i in c d e ; do echo data >/$i/data ; done
 echo "=== request"
 exec stage4-begin -v 2 -A reboot -t 30s stage4-nuke stage4-umountall -t 2s stage4-hook ' env' '' stage4-freeze -t 2s stage4-hpr -t 1s
@@ -46,6 +63,8 @@ for i in a b ; do
 done
 ok "unseen: who is behind somebody that sees less is named" \
   console_has "$console" 'left: /proc/[0-9]*/root/d \(ext4 on /dev/vdd\), writable in another mount namespace, held by'
+ok "unseen: and who is behind somebody that sees nothing" \
+  console_has "$console" 'left: /proc/[0-9]*/root/f \(ext4 on /dev/vdf\), writable in another mount namespace, held by'
 ok "unseen: that is a failure" console_has "$console" '^\?=1'
 ok "unseen: a layer of an overlay in another mount namespace is read-only, or named" \
   console_has "$console" 'made read-only /proc/[0-9]*/root/c \(ext4 on /dev/vdc\)|left: /dev/vdc \(ext4\)'
@@ -53,7 +72,7 @@ for i in a b ; do
   ok "unseen: disk $i is frozen" console_has "$console" "froze \\[in no mount table\\] \\(ext4 on /dev/vd$i\\)"
 done
 ok "unseen: the machine reset itself" console_has "$console" 'reboot: Restarting system'
-disks_clean unseen a b c d e
+disks_clean unseen a b c d e f
 
 # A file system in a sparse file, and the one the file lies on: both below a lazy unmount, as one beside a dead disk. The
 # last megabyte is written when nothing else will flush it any more. One that is read-only. There is no /sys.
@@ -106,9 +125,10 @@ ok "stacked: the inner one can be read" image_file "$work/a.img" /inner "$work/i
 disks_clean "stacked, inner" inner
 for i in inner c ; do ok "stacked: what was written last is on $i" image_file "$work/$i.img" /late "$work/late" ; done
 
-# The layers of overlays that are kept: moved since; mounted elsewhere only. A dead disk that only a file keeps.
-new_disks 16M a b c
-VM_APPEND=quiet guest "$work"/{a,b,c}.img <<'END'
+# The layers of overlays that are kept: moved since; mounted elsewhere only. A dead disk that only a file keeps. Disks
+# that have nothing to do with all that: idle, covered by what is kept, kept in another mount namespace.
+new_disks 16M a b c d e f
+VM_APPEND=quiet guest "$work"/{a,b,c,d,e,f}.img <<'END'
 ln -s load /bin/@load
 for i in a b ; do
   mkdir /$i /ov$i /lower$i
@@ -116,15 +136,21 @@ for i in a b ; do
   mkdir /$i/u /$i/w
   mount -t overlay -o lowerdir=/lower$i,upperdir=/$i/u,workdir=/$i/w over /ov$i
 done
-mkdir /media /c
+mkdir /media /c /d /e /f
 mount --move /a /media
+mount -t ext4 /dev/vdd /d
 unshare -m sh -c 'umount /ova /ovb /media ; exec @load sleeper' >/dev/null &
+export elsewhere=$!
 await pidof @load
-umount /b
+umount /b /d
+mount -t ext4 /dev/vde /e
+mount -t tmpfs over /e
+mount -t ext4 /dev/vdf /f
+echo data >/f/data
 dm create dead /dev/vdc
 mount -t ext4 /dev/mapper/dead /c
 mkfifo /ready
-unshare -m sh -c 'umount /ova /ovb /media /b ; echo >/ready ; exec sleep 1000' &
+unshare -m sh -c 'umount /ova /ovb /media /b /e /e /f ; echo >/ready ; exec sleep 1000' &
 holder=$!
 read -r line </ready
 mkdir /run/ns
@@ -138,14 +164,48 @@ echo data >/c/data
 umount /c
 dm suspend dead
 echo "=== request"
-exec stage4-begin -v 2 -A reboot -t 60s stage4-nuke stage4-umountall -t 2s -k /ova -k /ovb \
-  stage4-hook ' env' '' stage4-hook ' sh' ' -c' ' for i in a b ; do touch /ov$i/x && echo "=== kept $i is writable ok" ; done' '' \
+exec stage4-begin -v 2 -A reboot -t 60s stage4-nuke stage4-umountall -t 2s -k /ova -k /ovb -k /e \
+  -k /proc/$elsewhere/root/d \
+  stage4-hook ' env' '' stage4-hook ' sh' ' -c' ' for i in a b ; do touch /ov$i/x && echo "=== kept $i is writable ok" ; done
+    touch /proc/$elsewhere/root/d/x && echo "=== kept in another namespace is writable ok"' '' \
   stage4-freeze -t 2s stage4-hpr -t 1s
 END
-guest_says "kept a is writable" "kept b is writable"
+guest_says "kept a is writable" "kept b is writable" "kept in another namespace is writable"
+ok "kept: a disk that a kept mount covers is read-only" console_has "$console" 'made read-only /e \(ext4 on /dev/vde\)'
+ok "kept: a disk that is no layer goes" console_has "$console" 'unmounted /f \(ext4 on /dev/vdf\)'
+ok "kept: what may be a layer is not said to be one" console_has "$console" 'left: /media \(ext4 on /dev/vda, writable\), may be a layer of /ova'
 ok "kept: the dead disk is given up" console_has "$console" 'gave up unmounting /run/ns/mnt .* after 2\.'
 ok "kept: and not forgotten" console_has "$console" 'left: /run/ns/mnt \(nsfs on nsfs\), still being unmounted'
 ok "kept: the time was up" console_has "$console" '^\?=99'
 ok "kept: the machine reset itself" console_has "$console" 'reboot: Restarting system'
-disks_clean kept a b
+disks_clean kept a b d e f
+
+# More mount namespaces than can be looked at in the half second that is left: our own mounts are frozen nevertheless.
+new_disks 16M a
+VM_MEMORY=1G VM_TIME=150 VM_APPEND=quiet guest "$work"/a.img <<'END'
+ln -s load /bin/@load
+i=0
+while test $i -lt 100 ; do
+  mkdir -p /m/$i
+  mount -t tmpfs tmpfs /m/$i
+  i=$((i + 1))
+done
+i=0
+while test $i -lt 700 ; do
+  unshare -m @load sleeper >/dev/null &
+  i=$((i + 1))
+done
+await sh -c 'test "$(pidof @load | wc -w)" = 700'
+mount_disk /dev/vda /a
+begin @load writer /a/busy
+echo "=== request"
+exec stage4-begin -v 2 -A reboot -t 1s stage4-nuke stage4-hook ' sleep' ' 2' '' stage4-freeze -t 2s \
+  stage4-hook ' env' '' stage4-hpr -t 1s
+END
+ok "many: that not all could be seen is said" \
+  console_has "$console" 'stage4-freeze: warning: unable to see all that other mount namespaces have: the time was up'
+ok "many: and is a failure" console_has "$console" '^\?=1'
+ok "many: what could be seen is frozen" console_has "$console" 'froze /a \(ext4 on /dev/vda\)'
+ok "many: the machine reset itself" console_has "$console" 'reboot: Restarting system'
+disks_clean many a
 done_testing

@@ -1,7 +1,7 @@
 /*
    fusehang DIR: a FUSE file system on DIR with a directory in it, "dir", whose names are asked for again
    at every step, and a file, "file", that takes what is written. When it is stopped, whoever walks into
-   DIR/dir, or closes DIR/file, waits for ever: a hung mount, on demand.
+   DIR/dir, or closes DIR/file, waits for ever: a hung mount, on demand. A file of 8 MiB, "disk", keeps it.
    Says "ready" when it is mounted.
 */
 
@@ -17,7 +17,10 @@
 
 #include <linux/fuse.h>
 
-enum { ROOT_NODE = FUSE_ROOT_ID, DIR_NODE, FILE_NODE } ;
+enum { ROOT_NODE = FUSE_ROOT_ID, DIR_NODE, FILE_NODE, DISK_NODE } ;
+
+#define DISK_SIZE (8 << 20)
+static char disk[DISK_SIZE] ;
 
 static int fuse ;
 
@@ -30,7 +33,8 @@ static void reply (struct fuse_in_header const *in, int error, void const *body,
 
 static struct fuse_attr attr (unsigned long node)
 {
-  return (struct fuse_attr){ .ino = node, .mode = node == FILE_NODE ? S_IFREG | 0644 : S_IFDIR | 0755, .nlink = 1 } ;
+  return (struct fuse_attr){ .ino = node, .mode = node >= FILE_NODE ? S_IFREG | 0644 : S_IFDIR | 0755, .nlink = 1,
+    .size = node == DISK_NODE ? DISK_SIZE : 0 } ;
 }
 
 static void answer (struct fuse_in_header const *in, char const *arg)
@@ -51,16 +55,25 @@ static void answer (struct fuse_in_header const *in, char const *arg)
     }
     case FUSE_LOOKUP :
     {
-      unsigned long node = !strcmp(arg, "dir") ? DIR_NODE : FILE_NODE ;
+      unsigned long node = !strcmp(arg, "dir") ? DIR_NODE : !strcmp(arg, "disk") ? DISK_NODE : FILE_NODE ;
       struct fuse_entry_out out = { .nodeid = node, .attr = attr(node) } ;
-      if (strcmp(arg, "dir") && strcmp(arg, "file")) reply(in, ENOENT, 0, 0) ;
+      if (node == FILE_NODE && strcmp(arg, "file")) reply(in, ENOENT, 0, 0) ;
       else reply(in, 0, &out, sizeof out) ;
       break ;
     }
     case FUSE_WRITE :
     {
-      struct fuse_write_out out = { .size = ((struct fuse_write_in const *)arg)->size } ;
+      struct fuse_write_in const *w = (struct fuse_write_in const *)arg ;
+      struct fuse_write_out out = { .size = w->size } ;
+      if (in->nodeid == DISK_NODE && w->offset + w->size <= DISK_SIZE) memcpy(disk + w->offset, w + 1, w->size) ;
       reply(in, 0, &out, sizeof out) ;
+      break ;
+    }
+    case FUSE_READ :
+    {
+      struct fuse_read_in const *r = (struct fuse_read_in const *)arg ;
+      size_t left = in->nodeid == DISK_NODE && r->offset < DISK_SIZE ? DISK_SIZE - r->offset : 0 ;
+      reply(in, 0, disk + (left ? r->offset : 0), r->size < left ? r->size : left) ;
       break ;
     }
     case FUSE_FLUSH : reply(in, 0, 0, 0) ; break ;   /* else the kernel would not ask again */

@@ -1,0 +1,94 @@
+/* ISC license. */
+
+/*
+  Loop devices, and what their files lie on. A file's name alone does not say that: it is from the mount namespace that
+  opened it. The kernel knows, but asks the file system, which may hang.
+*/
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include <linux/loop.h>
+
+#include <skalibs/djbunix.h>
+#include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
+#include <skalibs/types.h>
+
+#include "stage4.h"
+
+struct found { s4_loop loop ; char const *name ; } ;
+
+static int read_of (char const *name, char const *file, stralloc *text)
+{
+  stralloc path = STRALLOC_ZERO ;
+  int r = s4_cat(&path, "/sys/block/", name, file) && s4_sys_read(path.s, text) ;
+  stralloc_free(&path) ;
+  return r ;
+}
+
+ /* Read-only ones can lose nothing: of these there may be hundreds. */
+
+static int add_if_written (char const *name, void *data)
+{
+  genalloc *all = data ;
+  struct found x = { .loop = { .backing = S4_NODEVICE } } ;
+  stralloc text = STRALLOC_ZERO ;
+  unsigned int major, minor ;
+  size_t len ;
+  int r = 1 ;
+  if (!s4_loop_used(name) || (read_of(name, "/ro", &text) && !strcmp(text.s, "1"))) goto end ;
+  if (!read_of(name, "/dev", &text) || !(len = uint_scan(text.s, &major)) || text.s[len] != ':'
+   || !uint_scan(text.s + len + 1, &minor)) goto end ;
+  x.loop.device = (uint64_t)major << 32 | minor ;
+  x.loop.file = read_of(name, "/loop/backing_file", &text) ? s4_concat(text.s) : 0 ;
+  x.name = s4_concat("/dev/", name) ;
+  r = genalloc_append(struct found, all, &x) ;
+ end:
+  stralloc_free(&text) ;
+  return r ;
+}
+
+ /* The kernel's encoding of a device number (huge_encode_dev). */
+
+static uint64_t decode_device (uint64_t d)
+{
+  return (d >> 8 & 0xfff) << 32 | (d & 0xff) | (d >> 12 & 0xfff00) ;
+}
+
+static void tell_backing (unsigned int i, stralloc *answer, void *data)
+{
+  struct loop_info64 info ;
+  int fd = open(genalloc_s(struct found, (genalloc *)data)[i].name, O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
+  if (fd == -1) return ;
+  if (!ioctl(fd, LOOP_GET_STATUS64, &info)) s4_cat(answer, S4_NUM((int64_t)decode_device(info.lo_device))) ;
+  fd_close(fd) ;
+}
+
+int s4_loops_find (genalloc *loops, s4_ms timeout)
+{
+  genalloc all = GENALLOC_ZERO ;   /* struct found */
+  char (*answers)[S4_ANSWER_MAX] ;
+  unsigned int n ;
+  int ok = 1 ;
+  loops->len = 0 ;
+  if (s4_sys_each("/sys/block", &add_if_written, &all) != 1) return 0 ;
+  n = (unsigned int)genalloc_len(struct found, &all) ;
+  answers = calloc(n + 1, sizeof *answers) ;
+  if (!answers) return 0 ;
+  s4_ask_each(n, &tell_backing, &all, s4_limit(timeout), answers) ;
+  for (unsigned int i = 0 ; ok && i < n ; i++)
+  {
+    s4_loop *x = &genalloc_s(struct found, &all)[i].loop ;
+    if (*answers[i]) uint64_scan(answers[i], &x->backing) ;
+    ok = genalloc_append(s4_loop, loops, x) ;
+  }
+  genalloc_free(struct found, &all) ;
+  free(answers) ;
+  return ok ;
+}
