@@ -182,7 +182,7 @@ disks_clean kept a b d e f
 
 # More mount namespaces than can be looked at in the half second that is left: our own mounts are frozen nevertheless.
 new_disks 16M a
-VM_MEMORY=1G VM_TIME=150 VM_APPEND=quiet guest "$work"/a.img <<'END'
+VM_MEMORY=1G VM_APPEND=quiet guest "$work"/a.img <<'END'
 ln -s load /bin/@load
 i=0
 while test $i -lt 100 ; do
