@@ -173,7 +173,7 @@ int s4_loop_edges (s4_storage *st)
   genalloc files = GENALLOC_ZERO ;
   unsigned int *at ;
   int ok ;
-  if (s4_sys_each("/sys/block", &is_unused, 0)) return 1 ;   /* no loop device, no file below anything */
+  if (s4_sys_each("/sys/block", &is_unused, 0) == 1) return 1 ;   /* no loop device, no file below anything */
   at = s4_numbers(st->nsb) ;
   ok = at && dig_all(st, &files, at) ;
   for (unsigned int i = 0 ; ok && i < st->ms->n ; i++)

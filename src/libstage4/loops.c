@@ -75,13 +75,13 @@ int s4_loops_find (genalloc *loops, s4_ms timeout)
   genalloc all = GENALLOC_ZERO ;   /* struct found */
   char (*answers)[S4_ANSWER_MAX] ;
   unsigned int n ;
-  int ok = 1 ;
+  int ok ;
   loops->len = 0 ;
-  if (s4_sys_each("/sys/block", &add_if_written, &all) != 1) return 0 ;
+  ok = s4_sys_each("/sys/block", &add_if_written, &all) == 1 ;
   n = (unsigned int)genalloc_len(struct found, &all) ;
-  answers = calloc(n + 1, sizeof *answers) ;
-  if (!answers) return 0 ;
-  s4_ask_each(n, &tell_backing, &all, s4_limit(timeout), answers) ;
+  answers = ok ? calloc(n + 1, sizeof *answers) : 0 ;
+  ok = !!answers ;
+  if (ok) s4_ask_each(n, &tell_backing, &all, s4_limit(timeout), answers) ;
   for (unsigned int i = 0 ; ok && i < n ; i++)
   {
     s4_loop *x = &genalloc_s(struct found, &all)[i].loop ;

@@ -5,6 +5,7 @@
   or a thread keeps, layers of an overlay in another one. Their drivers list them as long as they live.
 */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static int look_at_all (struct search *x)
   for (unsigned int k = 0 ; k < sizeof drivers / sizeof *drivers ; k++)
   {
     x->type = drivers[k].type ;
-    if (!s4_sys_each(drivers[k].dir, &look_at, x)) return 0 ;   /* -1: there is no such driver */
+    if (s4_sys_each(drivers[k].dir, &look_at, x) != 1) return 0 ;
   }
   return 1 ;
 }
@@ -104,7 +105,7 @@ static int add_mount (s4_mounts *ms, s4_unseen const *x)
   return 1 ;
 }
 
-int s4_mounts_add_unseen (s4_mounts *ms)
+static int add_unseen (s4_mounts *ms)
 {
   genalloc unseen = GENALLOC_ZERO ;
   int ok = s4_unseen_find(&unseen) ;   /* if not: those that our own table doesn't have, or not even these */
@@ -136,16 +137,23 @@ static int add_loop_edges (s4_storage *st)
   return 1 ;
 }
 
+static int find_whole (s4_storage *st, s4_mounts const *ms)
+{
+  if (!ms->n) return (errno = ENODATA, 0) ;
+  if (!s4_storage_find(st, ms)) return 0 ;
+  if (add_loop_edges(st)) return 1 ;
+  s4_storage_free(st) ;
+  return (errno = ENOMEM, 0) ;
+}
+
 int s4_storage_load_whole (s4_storage *st, s4_mounts *ms)
 {
-  unsigned int seen ;
-  int known ;
-  if (!s4_storage_load_all(st, ms)) return 0 ;
-  seen = ms->n ;
-  known = s4.container || s4_mounts_add_unseen(ms) ? 1 : -1 ;
-  if (ms->n == seen) return known ;
-  s4_storage_free(st) ;
-  if (s4_storage_find(st, ms) && add_loop_edges(st)) return known ;
+  int unknown = 0 ;
+  int e ;
+  if (!s4_mounts_load_all(ms)) return 0 ;
+  if (!s4.container && !add_unseen(ms)) unknown = errno ;
+  if (find_whole(st, ms)) return unknown ? (errno = unknown, -1) : 1 ;
+  e = errno ;
   s4_mounts_free(ms) ;
-  return 0 ;
+  return (errno = e, 0) ;
 }

@@ -36,23 +36,24 @@ static int is_watchdog (int fd)
   return !ioctl(fd, WDIOC_GETSUPPORT, &info) ;
 }
 
+int s4_watchdog_named (char const *variable)
+{
+  char const *s = s4_getenv(variable) ;
+  unsigned int fd ;
+  return s && uint0_scan(s, &fd) && fd > 2 && fd <= INT32_MAX && is_watchdog((int)fd) ? (int)fd : -1 ;
+}
+
 int s4_watchdog_inherited (void)
 {
-  static char const *const names[] = { "STAGE4_WATCHDOG", "WDTFD" } ;
-  for (unsigned int i = 0 ; i < sizeof names / sizeof *names ; i++)
-  {
-    char const *s = s4_getenv(names[i]) ;
-    unsigned int fd ;
-    if (s && uint0_scan(s, &fd) && fd > 2 && fd <= INT32_MAX && is_watchdog((int)fd)) return (int)fd ;
-  }
-  return -1 ;
+  int fd = s4_watchdog_named("STAGE4_WATCHDOG") ;
+  return fd >= 0 ? fd : s4_watchdog_named("WDTFD") ;
 }
 
 int s4_watchdog_open (char const *device)
 {
   s4_ms const limit = s4_limit(BUSY_PATIENCE) ;
   int fd ;
-  while ((fd = open(device, O_WRONLY | O_NOCTTY)) == -1 && errno == EBUSY && s4_now() < limit)
+  while ((fd = open(device, O_WRONLY | O_NOCTTY | O_NONBLOCK)) == -1 && errno == EBUSY && s4_now() < limit)
     s4_poll(0, 0, s4_now() + S4_TICK) ;
   if (fd == -1 || is_watchdog(fd)) return fd ;
   fd_close(fd) ;
