@@ -1000,6 +1000,7 @@ extern int s4_sys_read (char const *path, stralloc *) ;
 extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data) ;
  /* the path of a block device's file there, 0-terminated beyond len; file: "" or with a slash before it */
 extern int s4_sys_device (stralloc *, unsigned int major, unsigned int minor, char const *file) ;
+extern int s4_device_scan (char const *, uint64_t *device) ;   /* "254:1"; pure */
 extern int s4_sys_is_there (void) ;   /* else nothing is known of block devices */
 extern int s4_sys_fd (void) ;         /* of our own, or -1: s4_close_all_but() leaves it */
 
@@ -1012,8 +1013,8 @@ extern uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char co
 extern int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name) ;
  /* adds to its edges: file systems in loop files before those the files lie on; 0: no memory */
 extern int s4_loop_edges (s4_storage *) ;
- /* its device, or one that lies below it, is a loop device */
-extern int s4_dev_on_loop (s4_mount const *) ;
+ /* appends, uint64_t: the uppermost loop devices that its device is, or lies on; 0: no memory */
+extern int s4_dev_loops (s4_mount const *, genalloc *loops) ;
  /* a block device of that name is a loop device with a file */
 extern int s4_loop_used (char const *name) ;
 
@@ -1040,9 +1041,9 @@ struct s4_unseen_s { char const *name, *type ; uint64_t device ; } ;   /* "/dev/
 extern int s4_unseen_find (genalloc *unseen) ;
  /*
    s4_storage_load_all() with them, as mounts that can only be reached by mounting their devices anew; -1 with errno:
-   there may be more. For what nobody writes to any more
+   there may be more. ordered: with edges by the devices that files of loop devices lie on, as the kernel has them
  */
-extern int s4_storage_load_whole (s4_storage *, s4_mounts *) ;
+extern int s4_storage_load_whole (s4_storage *, s4_mounts *, int ordered) ;
 
 
  /* leftovers.c: what there is to tear down */
@@ -1132,6 +1133,8 @@ extern int s4_freeze (int fd) ;
 
  /* fsopen..fsmount: an fd on a detached mount; -1. "k=v" or "flag" */
 extern int s4_newfs (char const *type, char const *const *options) ;
+ /* the same without options, where nodes of devices can be used */
+extern int s4_newfs_for_devices (char const *type) ;
  /* move_mount(2): a mount, detached or not, to dir; on top of what is mounted there */
 extern int s4_mount_attach (int fd, char const *dir) ;
  /* the same, but below that; EINVAL before Linux 6.5 */

@@ -27,7 +27,7 @@ static int none_is_writable (void)
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
   int none ;
-  if (s4_storage_load_whole(&st, &ms) <= 0) return 0 ;
+  if (s4_storage_load_whole(&st, &ms, 0) <= 0) return 0 ;
   none = !ms.unseen ;
   for (unsigned int i = 0 ; none && i < ms.n ; i++) none = !st.at_risk[i] ;
   s4_storage_free(&st) ;

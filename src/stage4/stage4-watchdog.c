@@ -105,6 +105,7 @@ int main (int argc, char const **argv, char const *const *envp)
     }
     argv += l.ind ;
   }
+  if (s4.action == S4_RETURN) s4_step_refuse("after stage4-begin -A return nobody feeds it any more") ;
   s4_step_checked(argv, 0) ;
 
   if (s4.container)
