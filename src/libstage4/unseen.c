@@ -16,7 +16,7 @@
 
 #include "stage4.h"
 
-#define LOOP_TIMEOUT 1000   /* for what their files lie on */
+#define LOOP_TIMEOUT 5000   /* for what their files lie on: as long as others have the CPUs, or one hangs */
 
 static struct { char const *dir, *type ; } const drivers[] =
   { { "/sys/fs/ext4", "ext4" }, { "/sys/fs/xfs", "xfs" }, { "/sys/fs/f2fs", "f2fs" } } ;
@@ -120,17 +120,22 @@ static int add_unseen (s4_mounts *ms)
 
  /*
    The name of a file leads nowhere if its file system is in no table; the kernel knows which one it is. Where it does
-   not say so in time, all that are not in files come later.
+   not say so in time, all come later that are not in files, or in earlier loop devices.
  */
+
+static int lies_below (s4_storage const *st, unsigned int i, s4_loop const *loop)
+{
+  s4_mount const *m = st->ms->m + i ;
+  if (loop->backing != S4_NODEVICE) return s4_mount_device(m) == loop->backing ;
+  return st->at_risk[i] && (m->major != LOOP_MAJOR || s4_mount_device(m) < loop->device) ;
+}
 
 static int add_edges_to (s4_storage *st, unsigned int first, s4_loop const *loop)
 {
   for (unsigned int k = 0 ; k < st->nsb ; k++)
   {
     s4_edge const e = { .first = first, .then = st->first[k] } ;
-    int const below = loop->backing != S4_NODEVICE ? s4_mount_device(st->ms->m + e.then) == loop->backing
-     : st->at_risk[e.then] && st->ms->m[e.then].major != LOOP_MAJOR ;
-    if (below && e.then != first && !genalloc_append(s4_edge, &st->edges, &e)) return 0 ;
+    if (e.then != first && lies_below(st, e.then, loop) && !genalloc_append(s4_edge, &st->edges, &e)) return 0 ;
   }
   return 1 ;
 }

@@ -127,6 +127,7 @@ ok "stacked: all are frozen, the upper ones first" awk '
   /froze \[in no mount table\] \(ext4 on \/dev\/loop1/ { upper = NR }
   /froze \[in no mount table\] \(ext4 on \/dev\/loop0/ { middle = NR }
   /froze \[in no mount table\] \(ext4 on \/dev\/vda/ { lower = NR }
+  /freez|froze/ { print }
   END { exit !(upper && middle > upper && lower > middle) }' "$console"
 ok "stacked: of one that is read-only nothing is said" not console_has "$console" 'vdd'
 ok "stacked: the end says that there is no other" console_has "$console" 'left: 1 unmounts under way, 4 writable file systems'
