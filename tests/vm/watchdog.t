@@ -34,7 +34,7 @@ ok "stopped: it bites" bitten
 ok "stopped: it was stopped" console_has "$console" '^=== stopped'
 
 # A daemon that was just killed had it. A halted machine stays halted.
-VM_TIME=40 guest "$work/a.img" <<'END'
+VM_TIME=80 guest "$work/a.img" <<'END'
 watchdog -F -T 4 -t 1 /dev/watchdog0 &
 await grep -qx active /sys/class/watchdog/watchdog0/state
 echo "=== request"
