@@ -289,6 +289,8 @@ extern void s4_watchdog_feed (void) ;
  /* the fd in that variable, if it is one of a watchdog; -1 */
 extern int s4_watchdog_named (char const *variable) ;
 extern int s4_watchdog_inherited (void) ;   /* the same, of $STAGE4_WATCHDOG, else of $WDTFD */
+ /* the first device, by its old name if it has no other */
+extern char const *s4_watchdog_first (void) ;
  /* opening arms it; waits for a while for who has it to end; without close-on-exec. -1 with errno */
 extern int s4_watchdog_open (char const *device) ;
  /* to that, or less if it can't be so much; what it is now, 0: not known */
@@ -355,6 +357,7 @@ extern s4_task *s4_work (s4_job const *) ;
  */
 extern int s4_ask (int (*f) (int fd, void *data), void *data, s4_ms timeout, stralloc *answer) ;
 extern int s4_answer (int fd, void const *, size_t) ;   /* writes all of it; 0 or errno */
+extern int s4_answer_word (int fd, char const *) ;      /* the same, with a space before it */
 
  /* the same file: answers of one line, from several children */
 
@@ -505,6 +508,8 @@ extern void s4_thaw_cgroups (s4_victims const *) ;
 
  /* cuts a line of /proc/PID/cgroup (cgroups(7)): its path; controllers: "" for cgroup 2. Null: it is none; pure */
 extern char *s4_cgroup_line (char *line, char const **controllers) ;
+ /* these are of the hierarchy with that controller, of cgroup 2 if that is ""; pure */
+extern int s4_cgroup_has (char const *controllers, char const *controller) ;
  /*
    an fd on the root of the hierarchy with that controller, of cgroup 2 if that is "": one that is mounted, writable if
    so asked, else it is mounted anew, nowhere in the tree, but not in a container; -1, with ENOENT if there is no such
@@ -562,9 +567,11 @@ struct s4_mounts_s
   s4_mount *m ;
   unsigned int n ;
   unsigned int nown ;   /* the first ones: of this mount namespace */
-  int unseen ;          /* after s4_mounts_load_all(): other namespaces may have more, for this errno; or 0 */
+   /* after s4_mounts_load_all(): */
+  genalloc devices ;    /* uint64_t, sorted: of all mounts of all namespaces that could be seen; not in a container */
+  int unseen ;          /* other namespaces may have more, for this errno; or 0 */
 } ;
-#define S4_MOUNTS_ZERO { .text = STRALLOC_ZERO, .m = 0, .n = 0 }
+#define S4_MOUNTS_ZERO { .text = STRALLOC_ZERO, .m = 0, .n = 0, .devices = GENALLOC_ZERO }
 
  /* is one of the words of a list, which have a comma between them; pure */
 extern int s4_has_word (char const *list, char const *word) gccattr_pure ;
@@ -585,10 +592,10 @@ extern void s4_mounts_warn_unseen (int err) ;
 extern int s4_mounts_devices (s4_mounts const *, genalloc *devices) ;
  /* pure */
 extern int s4_has_device (genalloc const *devices, uint64_t) ;
- /* the same for this and all other mount namespaces; 0 with errno: not for all of them */
-extern int s4_devices_everywhere (genalloc *devices) ;
  /* pure: appends those of n mounts of that process, with such paths, that are on none of these devices; 0: no memory */
 extern int s4_mounts_pick_elsewhere (genalloc const *devices, s4_mount *there, size_t n, pid_t, genalloc *found) ;
+ /* appends n mounts; 0: no memory */
+extern int s4_mounts_append (s4_mounts *, s4_mount const *, unsigned int n) ;
 extern uint64_t s4_mount_device (s4_mount const *) gccattr_pure ;    /* of its superblock: to compare */
 extern int s4_same_superblock (s4_mount const *, s4_mount const *) ; /* one file system, mounted twice */
 extern int s4_mounts_find (s4_mounts const *, unsigned int id) ;     /* its index, or -1 */
@@ -689,6 +696,8 @@ extern void s4_storage_free (s4_storage *) ;
    and nothing to be freed
  */
 extern int s4_storage_load_all (s4_storage *, s4_mounts *) ;
+ /* the second half of it, for a table that has got more since */
+extern int s4_storage_take (s4_storage *, s4_mounts *) ;
  /* the pure parts of it, in this order: without edges; then those of overlays, whose names may be from below oldroot */
 extern int s4_storage_make (s4_storage *, s4_mounts const *) ;
 extern int s4_overlay_edges (s4_storage *, char const *oldroot) ;
@@ -996,6 +1005,9 @@ extern void s4_bring (genalloc const *kept, char const *const *paths, unsigned i
 
  /* a file below /sys, chomped, 0-terminated beyond len */
 extern int s4_sys_read (char const *path, stralloc *) ;
+ /* the same; the path in pieces */
+#define s4_sys_read_at(sa, ...) s4_sys_read_strings((sa), S4_STRINGS(__VA_ARGS__))
+extern int s4_sys_read_strings (stralloc *, char const *const *, size_t) ;
  /* s4_dir_each() there; 1 also if there is no such directory */
 extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data) ;
  /* the path of a block device's file there, 0-terminated beyond len; file: "" or with a slash before it */
@@ -1037,8 +1049,11 @@ extern int s4_loops_find (genalloc *loops, s4_ms timeout) ;
 
 typedef struct s4_unseen_s s4_unseen ;
 struct s4_unseen_s { char const *name, *type ; uint64_t device ; } ;   /* "/dev/vda1" */
- /* s4_unseen, those that may be writable; replaces what was there. 0 with errno */
-extern int s4_unseen_find (genalloc *unseen) ;
+ /*
+   s4_unseen, those that may be writable; replaces what was there. After s4_mounts_load_all(); 0 with errno: some of
+   these may be in tables that could not be seen, or there may be more
+ */
+extern int s4_unseen_find (s4_mounts const *, genalloc *unseen) ;
  /*
    s4_storage_load_all() with them, as mounts that can only be reached by mounting their devices anew; -1 with errno:
    there may be more. ordered: with edges by the devices that files of loop devices lie on, as the kernel has them

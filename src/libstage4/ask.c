@@ -24,6 +24,12 @@ int s4_answer (int fd, void const *s, size_t n)
   return allwrite(fd, s, n) == n ? 0 : errno ;
 }
 
+int s4_answer_word (int fd, char const *word)
+{
+  int e = s4_answer(fd, " ", 1) ;
+  return e ? e : s4_answer(fd, word, strlen(word)) ;
+}
+
 static int hear (int fd, s4_ms limit, stralloc *answer)
 {
   struct pollfd x = { .fd = fd, .events = POLLIN } ;

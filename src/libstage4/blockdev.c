@@ -62,10 +62,8 @@ int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name)
 
 int s4_loop_used (char const *name)
 {
-  static stralloc path = STRALLOC_ZERO, file = STRALLOC_ZERO ;
-  path.len = 0 ;
-  return !strncmp(name, "loop", 4) && s4_cat(&path, "/sys/block/", name, "/loop/backing_file")
-   && s4_sys_read(path.s, &file) ;
+  static stralloc file = STRALLOC_ZERO ;
+  return !strncmp(name, "loop", 4) && s4_sys_read_at(&file, "/sys/block/", name, "/loop/backing_file") ;
 }
 
  /* --- files under loop devices --- */

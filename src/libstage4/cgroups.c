@@ -29,6 +29,11 @@ char *s4_cgroup_line (char *line, char const **controllers)
   return path ;
 }
 
+int s4_cgroup_has (char const *controllers, char const *controller)
+{
+  return *controller ? s4_has_word(controllers, controller) : !*controllers ;
+}
+
  /* All controllers of the hierarchy that has this one, or "". */
 
 static char const *find_hierarchy (stralloc *text, char const *controller)
@@ -39,8 +44,7 @@ static char const *find_hierarchy (stralloc *text, char const *controller)
   while ((line = s4_next_line(text, &pos)))
   {
     char const *controllers ;
-    if (!s4_cgroup_line(line, &controllers)) continue ;
-    if (*controller ? s4_has_word(controllers, controller) : !*controllers) return controllers ;
+    if (s4_cgroup_line(line, &controllers) && s4_cgroup_has(controllers, controller)) return controllers ;
   }
   errno = ENOENT ;
   return 0 ;

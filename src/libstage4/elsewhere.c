@@ -99,11 +99,10 @@ int s4_mounts_pick_elsewhere (genalloc const *own, s4_mount *there, size_t n, pi
 
 struct search
 {
-  s4_mounts const *own ;
-  genalloc devices ;       /* uint64_t: of these, sorted */
+  genalloc own ;           /* uint64_t: devices of our table, sorted */
+  genalloc others ;        /* uint64_t: devices of all others that were looked at */
   genalloc views ;         /* uint64_t: of namespaces that were looked at */
   genalloc found ;         /* s4_mount */
-  genalloc *everywhere ;   /* uint64_t: devices of all that was looked at; or null */
   s4_ms limit ;
   int err ;                /* of a namespace that could not be looked at; or 0 */
 } ;
@@ -159,11 +158,10 @@ static int look_at_table (struct search *x, pid_t pid, uint64_t view)
   if (!s4_proc_read(s4_proc_name(name, pid, "/mountinfo"), &text)) note_error(x) ;
   else
     ok = s4_mountinfo_parse(&text, &mounts)
-     && s4_mounts_pick_elsewhere(&x->devices, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts), pid,
+     && s4_mounts_pick_elsewhere(&x->own, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts), pid,
       &x->found)
      && (!genalloc_len(s4_mount, &mounts) || genalloc_append(uint64_t, &x->views, &view))
-     && (!x->everywhere
-      || add_devices(x->everywhere, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts))) ;
+     && add_devices(&x->others, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts)) ;
   genalloc_free(s4_mount, &mounts) ;
   if (genalloc_len(s4_mount, &x->found) == before) stralloc_free(&text) ;
   return ok ;
@@ -174,14 +172,15 @@ static int look_at_process (pid_t pid, void *data)
   struct search *x = data ;
   uint64_t const view = view_of(x, pid) ;
   if (!is_new(x, view)) return 1 ;
-  if (!x->devices.len && !s4_mounts_devices(x->own, &x->devices)) return 0 ;
   if (s4_now() >= x->limit) return (errno = ETIMEDOUT, 0) ;
   return look_at_table(x, pid, view) ;
 }
 
-static int append (s4_mounts *ms, s4_mount const *m, unsigned int n)
+int s4_mounts_append (s4_mounts *ms, s4_mount const *m, unsigned int n)
 {
-  s4_mount *all = realloc(ms->m, (ms->n + n) * sizeof(s4_mount)) ;
+  s4_mount *all = ms->m ;
+  if (!n) return 1 ;
+  all = realloc(ms->m, (ms->n + n) * sizeof(s4_mount)) ;
   if (!all) return 0 ;
   ms->m = all ;
   memcpy(all + ms->n, m, n * sizeof(s4_mount)) ;
@@ -189,31 +188,36 @@ static int append (s4_mounts *ms, s4_mount const *m, unsigned int n)
   return 1 ;
 }
 
-static int load_all (s4_mounts *ms, genalloc *everywhere)
+static int look_everywhere (struct search *x, s4_mounts const *ms)
 {
-  struct search x = { .own = ms, .devices = GENALLOC_ZERO, .views = GENALLOC_ZERO, .found = GENALLOC_ZERO,
-    .everywhere = everywhere, .limit = s4_limit(TIMEOUT) } ;
-  uint64_t view ;
-  if (!s4_mounts_load(ms)) return 0 ;
-  if (s4.container) return 1 ;
-  view = view_of(&x, getpid()) ;
-  if (view && ms->n) genalloc_append(uint64_t, &x.views, &view) ;
-  if (s4_processes(&look_at_process, &x) != 1) x.err = errno ? errno : EIO ;
-  if (genalloc_len(s4_mount, &x.found)
-   && !append(ms, genalloc_s(s4_mount, &x.found), (unsigned int)genalloc_len(s4_mount, &x.found)))
-    x.err = errno ;
-  ms->unseen = x.err ;
-  genalloc_free(uint64_t, &x.devices) ;
-  genalloc_free(uint64_t, &x.views) ;
-  genalloc_free(s4_mount, &x.found) ;
-  return 1 ;
+  uint64_t const view = view_of(x, getpid()) ;
+  if (!s4_mounts_devices(ms, &x->own)) return 0 ;
+  if (view && ms->n) genalloc_append(uint64_t, &x->views, &view) ;
+  errno = 0 ;
+  return s4_processes(&look_at_process, x) == 1 ;
 }
 
  /* Whoever sees less than all of it must be able to use that: our own table, at least, is there. */
 
 int s4_mounts_load_all (s4_mounts *ms)
 {
-  return load_all(ms, 0) ;
+  struct search x = { .own = GENALLOC_ZERO, .others = GENALLOC_ZERO, .views = GENALLOC_ZERO, .found = GENALLOC_ZERO,
+    .limit = s4_limit(TIMEOUT) } ;
+  if (!s4_mounts_load(ms)) return 0 ;
+  if (s4.container) return 1 ;
+  if (!look_everywhere(&x, ms)) x.err = errno ? errno : EIO ;
+  ms->devices.len = 0 ;
+  if (!genalloc_catb(uint64_t, &ms->devices, genalloc_s(uint64_t, &x.own), genalloc_len(uint64_t, &x.own))
+   || !genalloc_catb(uint64_t, &ms->devices, genalloc_s(uint64_t, &x.others), genalloc_len(uint64_t, &x.others))
+   || !s4_mounts_append(ms, genalloc_s(s4_mount, &x.found), (unsigned int)genalloc_len(s4_mount, &x.found)))
+    x.err = ENOMEM ;
+  sort_devices(&ms->devices) ;
+  ms->unseen = x.err ;
+  genalloc_free(uint64_t, &x.own) ;
+  genalloc_free(uint64_t, &x.others) ;
+  genalloc_free(uint64_t, &x.views) ;
+  genalloc_free(s4_mount, &x.found) ;
+  return 1 ;
 }
 
 void s4_mounts_warn_unseen (int err)
@@ -223,21 +227,15 @@ void s4_mounts_warn_unseen (int err)
   else s4_warnerr(err, what) ;
 }
 
-int s4_devices_everywhere (genalloc *devices)
+int s4_storage_take (s4_storage *st, s4_mounts *ms)
 {
-  s4_mounts ms = S4_MOUNTS_ZERO ;
-  int ok ;
-  devices->len = 0 ;
-  ok = load_all(&ms, devices) && (!ms.unseen || (errno = ms.unseen, 0)) && add_devices(devices, ms.m, ms.n)
-   && sort_devices(devices) ;
-  s4_mounts_free(&ms) ;
-  return ok ;
+  int ok = (ms->n || (errno = ENODATA, 0)) && s4_storage_find(st, ms) ;
+  int e = errno ;
+  if (!ok) s4_mounts_free(ms) ;
+  return (errno = e, ok) ;
 }
 
 int s4_storage_load_all (s4_storage *st, s4_mounts *ms)
 {
-  int ok = s4_mounts_load_all(ms) && (ms->n || (errno = ENODATA, 0)) && s4_storage_find(st, ms) ;
-  int e = errno ;
-  if (!ok) s4_mounts_free(ms) ;
-  return (errno = e, ok) ;
+  return s4_mounts_load_all(ms) && s4_storage_take(st, ms) ;
 }

@@ -26,10 +26,7 @@ struct found { s4_loop loop ; char const *name ; } ;
 
 static int read_of (char const *name, char const *file, stralloc *text)
 {
-  stralloc path = STRALLOC_ZERO ;
-  int r = s4_cat(&path, "/sys/block/", name, file) && s4_sys_read(path.s, text) ;
-  stralloc_free(&path) ;
-  return r ;
+  return s4_sys_read_at(text, "/sys/block/", name, file) ;
 }
 
  /* Read-only ones can lose nothing: of these there may be hundreds. */

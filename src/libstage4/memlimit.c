@@ -77,11 +77,7 @@ static int lift_of (char const *name, void *data)
     controlled = 1 ;
     if (s4_is_memory_limit(text.s)) lift(l, name, limits[k].file, limits[k].none, &lifted) ;
   }
-  if (lifted)
-  {
-    s4_answer(l->out, " ", 1) ;
-    s4_answer(l->out, name, strlen(name)) ;
-  }
+  if (lifted) s4_answer_word(l->out, name) ;
   return controlled ;
 }
 

@@ -77,6 +77,7 @@ int s4_mounts_load (s4_mounts *ms)
 void s4_mounts_free (s4_mounts *ms)
 {
   stralloc_free(&ms->text) ;
+  genalloc_free(uint64_t, &ms->devices) ;
   free(ms->m) ;
   ms->m = 0 ;
   ms->n = ms->nown = 0 ;

@@ -63,6 +63,14 @@ int s4_sys_read (char const *path, stralloc *sa)
   return stralloc_0(sa) && (sa->len--, 1) ;
 }
 
+int s4_sys_read_strings (stralloc *sa, char const *const *s, size_t n)
+{
+  stralloc path = STRALLOC_ZERO ;
+  int r = s4_cat_words(&path, s, n) && s4_sys_read(path.s, sa) ;
+  stralloc_free(&path) ;
+  return r ;
+}
+
 int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data)
 {
   int fd = sys_open(dir, O_RDONLY | O_DIRECTORY) ;

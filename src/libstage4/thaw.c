@@ -42,8 +42,7 @@ static void thaw_one (struct thawing *t, unsigned int k, char const *name)
   if (!s4_cgroup_read(t->roots[k], name, freezers[k].file, &text)
    || strncmp(text.s, freezers[k].frozen, strlen(freezers[k].frozen))
    || !s4_cgroup_write(t->roots[k], name, freezers[k].file, freezers[k].thaw)) return ;
-  s4_answer(t->out, " ", 1) ;
-  s4_answer(t->out, name, strlen(name)) ;
+  s4_answer_word(t->out, name) ;
 }
 
  /* A frozen cgroup freezes those below it, which then say that they are frozen: so the outermost one first. */
@@ -67,8 +66,7 @@ static void thaw_line (struct thawing *t, char *line)
   char *path = s4_cgroup_line(line, &controllers) ;
   if (!path || *path != '/') return ;
   for (unsigned int k = 0 ; k < FREEZERS ; k++)
-    if (*freezers[k].controller ? s4_has_word(controllers, freezers[k].controller) : !*controllers)
-      thaw_path(t, k, path) ;
+    if (s4_cgroup_has(controllers, freezers[k].controller)) thaw_path(t, k, path) ;
 }
 
  /* A thread may be in another one than the others. */

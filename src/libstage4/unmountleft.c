@@ -126,11 +126,11 @@ static int is_known (s4_unmount const *u, uint64_t device)
   return 0 ;
 }
 
-static int find_unknown (s4_unmount const *u, genalloc *unseen)
+static int find_unknown (s4_unmount const *u, s4_mounts const *all, genalloc *unseen)
 {
   s4_unseen *x ;
   size_t n = 0 ;
-  if (!s4_unseen_find(unseen)) return 0 ;
+  if (!s4_unseen_find(all, unseen)) return 0 ;
   x = genalloc_s(s4_unseen, unseen) ;
   for (size_t k = 0 ; k < genalloc_len(s4_unseen, unseen) ; k++)
     if (s4_type_wanted(u->types, x[k].type) && !is_known(u, x[k].device)) x[n++] = x[k] ;
@@ -140,15 +140,15 @@ static int find_unknown (s4_unmount const *u, genalloc *unseen)
 
  /* What was unmounted just now may take a moment to be gone. */
 
-static int name_unseen (s4_unmount const *u, s4_left *left)
+static int name_unseen (s4_unmount const *u, s4_mounts *all, s4_left *left)
 {
   genalloc unseen = GENALLOC_ZERO ;
   s4_unseen const *x ;
-  int ok = find_unknown(u, &unseen) ;
+  int ok = find_unknown(u, all, &unseen) ;
   for (unsigned int i = 0 ; ok && genalloc_len(s4_unseen, &unseen) && i < UNSEEN_TRIES ; i++)
   {
     s4_poll(0, 0, s4_now() + UNSEEN_NAP) ;
-    ok = find_unknown(u, &unseen) ;
+    ok = s4_mounts_load_all(all) && find_unknown(u, all, &unseen) ;
   }
   if (!ok) s4_warnsys("unable to see what no mount table shows") ;
   x = genalloc_s(s4_unseen, &unseen) ;
@@ -193,11 +193,10 @@ int s4_unmount_name_left (s4_unmount const *u, s4_left *left)
   if (ok)
   {
     name_elsewhere(u, &st, left) ;
-    ok = !ms.unseen ;
     s4_storage_free(&st) ;
+    ok = !ms.unseen && (s4.container || name_unseen(u, &ms, left)) ;
     s4_mounts_free(&ms) ;
   }
-  if (ok && !s4.container) ok = name_unseen(u, left) ;
   name_hidden(u) ;
   name_hosts(u) ;
   return ok ;

@@ -6,7 +6,6 @@
 */
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <linux/major.h>
@@ -23,7 +22,7 @@ static struct { char const *dir, *type ; } const drivers[] =
 
 struct search
 {
-  genalloc seen ;      /* uint64_t: devices, sorted */
+  s4_mounts const *all ;
   genalloc *unseen ;   /* s4_unseen */
   char const *type ;
 } ;
@@ -32,10 +31,8 @@ struct search
 
 static int device_named (char const *name, uint64_t *device)
 {
-  stralloc path = STRALLOC_ZERO, text = STRALLOC_ZERO ;
-  int r = s4_cat(&path, "/sys/class/block/", name, "/dev") && s4_sys_read(path.s, &text)
-   && s4_device_scan(text.s, device) ;
-  stralloc_free(&path) ;
+  stralloc text = STRALLOC_ZERO ;
+  int r = s4_sys_read_at(&text, "/sys/class/block/", name, "/dev") && s4_device_scan(text.s, device) ;
   stralloc_free(&text) ;
   return r ;
 }
@@ -56,64 +53,40 @@ static int look_at (char const *name, void *data)
 {
   struct search *x = data ;
   s4_unseen u = { .type = x->type } ;
-  if (!device_named(name, &u.device) || s4_has_device(&x->seen, u.device) || is_readonly(x->type, name)) return 1 ;
+  if (!device_named(name, &u.device) || s4_has_device(&x->all->devices, u.device)) return 1 ;
+  if (is_readonly(x->type, name)) return 1 ;
   u.name = s4_concat("/dev/", name) ;
   return genalloc_append(s4_unseen, x->unseen, &u) ;
 }
 
-static int look_at_all (struct search *x)
+int s4_unseen_find (s4_mounts const *all, genalloc *unseen)
 {
-  genalloc_setlen(s4_unseen, x->unseen, 0) ;
+  struct search x = { .all = all, .unseen = unseen } ;
+  genalloc_setlen(s4_unseen, unseen, 0) ;
   if (!s4_sys_is_there()) return 0 ;
   for (unsigned int k = 0 ; k < sizeof drivers / sizeof *drivers ; k++)
   {
-    x->type = drivers[k].type ;
-    if (s4_sys_each(drivers[k].dir, &look_at, x) != 1) return 0 ;
+    x.type = drivers[k].type ;
+    if (s4_sys_each(drivers[k].dir, &look_at, &x) != 1) return 0 ;
   }
-  return 1 ;
-}
-
- /* The tables of others are read only if ours leaves something open. */
-
-int s4_unseen_find (genalloc *unseen)
-{
-  struct search x = { .seen = GENALLOC_ZERO, .unseen = unseen } ;
-  s4_mounts ms = S4_MOUNTS_ZERO ;
-  int ok = s4_mounts_load(&ms) && s4_mounts_devices(&ms, &x.seen) && look_at_all(&x) ;
-  if (ok && genalloc_len(s4_unseen, unseen)) ok = s4_devices_everywhere(&x.seen) && look_at_all(&x) ;
-  genalloc_free(uint64_t, &x.seen) ;
-  s4_mounts_free(&ms) ;
-  return ok ;
+  return !genalloc_len(s4_unseen, unseen) || !all->unseen || (errno = all->unseen, 0) ;
 }
 
  /* --- as if a table had them --- */
 
-static int is_mounted (s4_mounts const *ms, uint64_t device)
-{
-  for (unsigned int i = 0 ; i < ms->n ; i++) if (s4_mount_device(ms->m + i) == device) return 1 ;
-  return 0 ;
-}
-
-static int add_mount (s4_mounts *ms, s4_unseen const *x)
-{
-  s4_mount *all = realloc(ms->m, (ms->n + 1) * sizeof(s4_mount)) ;
-  if (!all) return 0 ;
-  ms->m = all ;
-  all[ms->n++] = (s4_mount){ .major = (unsigned int)(x->device >> 32), .minor = (unsigned int)x->device,
-    .root = "/", .dir = "[in no mount table]", .type = x->type, .source = x->name, .superoptions = "",
-    .in_no_table = 1 } ;
-  return 1 ;
-}
-
 static int add_unseen (s4_mounts *ms)
 {
   genalloc unseen = GENALLOC_ZERO ;
-  int ok = s4_unseen_find(&unseen) ;   /* if not: those that our own table doesn't have, or not even these */
+  int e = s4_unseen_find(ms, &unseen) ? 0 : errno ;
   s4_unseen const *x = genalloc_s(s4_unseen, &unseen) ;
   for (size_t k = 0 ; k < genalloc_len(s4_unseen, &unseen) ; k++)
-    ok &= is_mounted(ms, x[k].device) || add_mount(ms, x + k) ;
+  {
+    s4_mount const m = { .major = (unsigned int)(x[k].device >> 32), .minor = (unsigned int)x[k].device, .root = "/",
+      .dir = "[in no mount table]", .type = x[k].type, .source = x[k].name, .superoptions = "", .in_no_table = 1 } ;
+    if (!s4_mounts_append(ms, &m, 1)) e = ENOMEM ;
+  }
   genalloc_free(s4_unseen, &unseen) ;
-  return ok ;
+  return !e || (errno = e, 0) ;
 }
 
  /* --- what lies in files --- */
@@ -163,23 +136,14 @@ static int add_loop_edges (s4_storage *st)
   return ok ;
 }
 
-static int find_whole (s4_storage *st, s4_mounts const *ms, int ordered)
-{
-  if (!ms->n) return (errno = ENODATA, 0) ;
-  if (!s4_storage_find(st, ms)) return 0 ;
-  if (!ordered || add_loop_edges(st)) return 1 ;
-  s4_storage_free(st) ;
-  return (errno = ENOMEM, 0) ;
-}
-
 int s4_storage_load_whole (s4_storage *st, s4_mounts *ms, int ordered)
 {
   int unknown = 0 ;
-  int e ;
   if (!s4_mounts_load_all(ms)) return 0 ;
   if (!s4.container && !add_unseen(ms)) unknown = errno ;
-  if (find_whole(st, ms, ordered)) return unknown ? (errno = unknown, -1) : 1 ;
-  e = errno ;
+  if (!s4_storage_take(st, ms)) return 0 ;
+  if (!ordered || add_loop_edges(st)) return unknown ? (errno = unknown, -1) : 1 ;
+  s4_storage_free(st) ;
   s4_mounts_free(ms) ;
-  return (errno = e, 0) ;
+  return (errno = ENOMEM, 0) ;
 }

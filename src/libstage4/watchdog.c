@@ -51,6 +51,12 @@ int s4_watchdog_inherited (void)
   return fd >= 0 ? fd : s4_watchdog_named("WDTFD") ;
 }
 
+char const *s4_watchdog_first (void)
+{
+  static char const first[] = "/dev/watchdog0", old[] = "/dev/watchdog" ;
+  return access(first, F_OK) && !access(old, F_OK) ? old : first ;
+}
+
 int s4_watchdog_open (char const *device)
 {
   s4_ms const limit = s4_limit(BUSY_PATIENCE) ;
@@ -87,13 +93,12 @@ char const *s4_watchdog_name (int fd)
 
 int s4_watchdog_says (char const *device, char const *file, char const *value)
 {
-  stralloc path = STRALLOC_ZERO, text = STRALLOC_ZERO ;
+  stralloc text = STRALLOC_ZERO ;
   char const *name = strrchr(device, '/') ;
   int r ;
   name = name ? name + 1 : device ;
-  r = s4_cat(&path, "/sys/class/watchdog/", !strcmp(name, "watchdog") ? "watchdog0" : name, "/", file)
-   && s4_sys_read(path.s, &text) && !strcmp(text.s, value) ;
-  stralloc_free(&path) ;
+  if (!strcmp(name, "watchdog")) name = "watchdog0" ;
+  r = s4_sys_read_at(&text, "/sys/class/watchdog/", name, "/", file) && !strcmp(text.s, value) ;
   stralloc_free(&text) ;
   return r ;
 }
@@ -122,8 +127,7 @@ void s4_watchdog_rearm (void)
 
 int s4_watchdog_bite (void)
 {
-  if (s4.watchdog < 0) s4.watchdog = s4_watchdog_open("/dev/watchdog0") ;
-  if (s4.watchdog < 0) s4.watchdog = s4_watchdog_open("/dev/watchdog") ;
+  if (s4.watchdog < 0) s4.watchdog = s4_watchdog_open(s4_watchdog_first()) ;
   if (s4.watchdog < 0) return 0 ;
   s4_watchdog_rearm() ;
   s4_watchdog_set_timeout(s4.watchdog, 1) ;

@@ -31,13 +31,10 @@ static int must_stay_off (char const *device)
    && s4_watchdog_says(device, "nowayout", "1") && s4_watchdog_says(device, "state", "inactive") ;
 }
 
- /* The first of the usual ones may be known by its old name only. */
-
 static char const *device_of (struct options const *o)
 {
-  static char const first[] = "/dev/watchdog0", old[] = "/dev/watchdog" ;
   char const *device = o->device ? o->device : s4_getenv("WATCHDOG_DEVICE") ;
-  return device ? device : access(first, F_OK) && !access(old, F_OK) ? old : first ;
+  return device ? device : s4_watchdog_first() ;
 }
 
 static int take (int fd, char const *how, char const *what, s4_ms timeout)

@@ -13,9 +13,18 @@ nuke () {
   echo "$pids" >/pids
   run_it stage4-nuke -f "$@" helper code sh /next
 }
+# /inner in a pid namespace in another one, and this command beside it in a third one; each says when it is ready
+nest () {
+  mkfifo /ready
+  helper setsid unshare -p -f sh -c 'unshare -p -f sh /inner ; exec sleep 5000'
+  read -r said </ready
+  helper setsid unshare -p -f sh -c "$1 ; echo >/ready ; exec sleep 6000"
+  read -r said </ready
+}
 cat >/more <<'X'
+inits () { grep -l '^NSpid:.[0-9].*[^0-9]1$' /proc/[0-9]*/status 2>/dev/null ; }
 last=$(cat /last* 2>/dev/null | sort -n | tail -n 1)
-pids=$(cat /pids)
+pids=$(cat /pids 2>/dev/null)
 X
 END
 }
@@ -170,19 +179,14 @@ helper setsid sleep 1000
 echo >/ready
 exec sleep 5000
 X
-mkfifo /ready
-helper setsid unshare -p -f sh -c 'unshare -p -f sh /inner ; exec sleep 5000'
-read -r said </ready
-helper setsid unshare -p -f sh -c 'echo >/ready ; exec sleep 6000'
-read -r said </ready
-inits () { grep -l '^NSpid:.[0-9].*[^0-9]1$' /proc/[0-9]*/status 2>/dev/null ; }
+nest :
+. /more
 marked () { grep -l '^@storage' /proc/[0-9]*/cmdline 2>/dev/null ; }
 is "there are three inits" "$(inits | wc -l)" 3
 is "and somebody marked" "$(marked | wc -l)" 1
 stage4-nuke -n true >/out 2>/err
 is "two are spared" "$(grep -c '^spare [0-9]* s[lh].*: the init of a spared process$' /out)" 2
 cat >/then <<'X'
-inits () { grep -l '^NSpid:.[0-9].*[^0-9]1$' /proc/[0-9]*/status 2>/dev/null ; }
 marked () { grep -l '^@storage' /proc/[0-9]*/cmdline 2>/dev/null ; }
 code 0
 is "who is marked lives" "$(marked | wc -l)" 1
@@ -201,14 +205,11 @@ helper setsid sleep 2000
 echo >/ready
 exec sleep 5000
 X
-mkfifo /ready
-helper setsid unshare -p -f sh -c 'unshare -p -f sh /inner ; exec sleep 5000'
-read -r said </ready
-helper setsid unshare -p -f sh -c 'helper setsid sleep 3000 ; echo >/ready ; exec sleep 6000'
-read -r said </ready
-inits () { grep -l '^NSpid:.[0-9].*[^0-9]1$' /proc/[0-9]*/status 2>/dev/null ; }
-pid_of () { grep -lE "^sleep.$1" /proc/[0-9]*/cmdline | tr -dc 0-9 ; }
+nest 'helper setsid sleep 3000'
+. /more
+pid_of () { grep -lE "^sleep.$1" /proc/[0-9]*/cmdline | tr -dc 0-9 | grep . ; }
 is "there are three inits" "$(inits | wc -l)" 3
+for i in 1000 2000 3000 ; do ok "sleep $i runs" await pid_of $i ; done
 mkdir /omit
 pid_of 1000 >/omit/file
 asked=$(pid_of 3000) filed=$(cat /omit/file)
@@ -217,7 +218,7 @@ is "they are spared" "$(grep -c ': the init of a spared process$' /out)" 3
 cat >/then <<X
 code 0
 is "who is asked for lives" "\$(alive $asked $filed)" "$asked $filed"
-is "so do the inits of their namespaces" "\$(grep -l '^NSpid:.[0-9].*[^0-9]1\$' /proc/[0-9]*/status 2>/dev/null | wc -l)" 3
+is "so do the inits of their namespaces" "\$(inits | wc -l)" 3
 is "the other one in there is gone" "\$(grep -lE '^sleep.2000' /proc/[0-9]*/cmdline 2>/dev/null)" ""
 end
 X
