@@ -1017,18 +1017,20 @@ extern int s4_dev_on_loop (s4_mount const *) ;
 extern int s4_loop_used (char const *name) ;
 
 
- /* loops.c: loop devices that something may be written to, whoever has it mounted, or nobody */
+ /* loops.c: loop devices with a file, whoever has them mounted, or nobody */
 
 typedef struct s4_loop_s s4_loop ;
 struct s4_loop_s
 {
+  char const *name ;    /* "/dev/loop0" */
   uint64_t device ;
   uint64_t backing ;    /* what its file lies on, as stat(2) tells it; S4_NODEVICE: not known by then */
+  uint64_t raw ;        /* the block device that its file is; S4_NODEVICE: none, or not known */
   char const *file ;    /* its name, from where it was opened; or null */
 } ;
 #define S4_NODEVICE UINT64_MAX
- /* s4_loop; replaces what was there. Asks each device, in children. 0 with errno */
-extern int s4_loops_find (genalloc *loops, s4_ms timeout) ;
+ /* s4_loop, also the read-only ones if all; replaces what was there. Asks each device, in children. 0 with errno */
+extern int s4_loops_find (genalloc *loops, int all, s4_ms timeout) ;
 
 
  /* unseen.c: file systems of disks (ext4, xfs, f2fs) that live, but that no mount table shows */
@@ -1162,9 +1164,28 @@ extern void s4_hardreboot (enum s4_action_e, char const *arg) gccattr_noreturn ;
 extern void s4_lastresort (int code) gccattr_noreturn ;
 
 
- /* holders.c: who keeps mounts busy */
+ /* hands.c: what a process has open */
 
 enum s4_hold_e { S4_HOLDS_FILE, S4_HOLDS_CWD, S4_HOLDS_ROOT, S4_HOLDS_EXE, S4_HOLDS_MAP } ;
+#define S4_FDNAME_MAX 16   /* such a name also fits behind "/fdinfo/" into S4_PROCNAME */
+
+typedef struct s4_hands_s s4_hands ;
+struct s4_hands_s
+{
+  void (*file) (pid_t tid, char const *fd, void *data) ;   /* its /proc/TID/fd/FD; or null */
+  int (*link) (pid_t tid, enum s4_hold_e, void *data) ;    /* s4_hold_link(); 0: it isn't there */
+  void (*maps) (pid_t tid, void *data) ;                   /* for s4_maps_each(); or null */
+  void *data ;
+} ;
+ /* calls these for each table of files, of directories and of memory that its threads have; 0 with errno: not allowed */
+extern int s4_hands_look (s4_process const *, s4_hands const *) ;
+extern char const *s4_hold_link (enum s4_hold_e) gccattr_const ;   /* "/cwd", "/root" or "/exe" */
+ /* f for each mapping of a file; that may block, if the process is about to change them and stuck in it */
+typedef void s4_map_func (uint64_t device, char const *path, void *data) ;
+extern void s4_maps_each (pid_t tid, s4_map_func *f, void *data) ;
+
+
+ /* holders.c: who keeps mounts busy */
 
 typedef struct s4_holder_s s4_holder ;
 struct s4_holder_s
