@@ -929,6 +929,11 @@ extern int s4_path_walk (char const *path, s4_walk_func *f, void *data) ;
 extern int s4_mount_id (int fd) ;                       /* what an open file, O_PATH too, was opened through; -1 */
  /* of a file of /proc/PID/fdinfo; -1 */
 extern int s4_mount_id_of_fdinfo (char const *name) ;
+ /*
+   what it lies on, and which block device it is (S4_NODEVICE: none), as fstatat(2), "": of fd itself, but without
+   asking a server or daemon; 0 with errno
+ */
+extern int s4_file_device (int fd, char const *name, uint64_t *device, uint64_t *raw) ;
 
 
  /* names.c: "a, b, c and 4 more" */
@@ -1179,6 +1184,8 @@ struct s4_hands_s
 } ;
  /* calls these for each table of files, of directories and of memory that its threads have; 0 with errno: not allowed */
 extern int s4_hands_look (s4_process const *, s4_hands const *) ;
+ /* errno, which stays, says that this process may not be looked at, and it is there */
+extern int s4_hands_denied (pid_t) ;
 extern char const *s4_hold_link (enum s4_hold_e) gccattr_const ;   /* "/cwd", "/root" or "/exe" */
  /* f for each mapping of a file; that may block, if the process is about to change them and stuck in it */
 typedef void s4_map_func (uint64_t device, char const *path, void *data) ;
@@ -1200,6 +1207,90 @@ extern int s4_holders_find (s4_tree const *, unsigned int const *which, unsigned
   genalloc *holders) ;
  /* "12 sh (open file), ..." newly allocated; null: none */
 extern char const *s4_holders_name (genalloc const *holders, unsigned int mount) ;
+
+
+ /* busy.c: who keeps a file system or a block device busy; pure */
+
+enum s4_busy_e
+{
+  S4_BUSY_FILE = S4_HOLDS_FILE, S4_BUSY_CWD = S4_HOLDS_CWD, S4_BUSY_ROOT = S4_HOLDS_ROOT,
+  S4_BUSY_EXE = S4_HOLDS_EXE, S4_BUSY_MAP = S4_HOLDS_MAP,   /* a process: these come first */
+  S4_BUSY_MOUNTED,         /* a mount of it: of a device, or at another place */
+  S4_BUSY_CARRIES,         /* a mount on it */
+  S4_BUSY_NAMESPACE,       /* another mount namespace has it; with a process that keeps that */
+  S4_BUSY_OVERLAY,
+  S4_BUSY_MAYBE_OVERLAY,
+  S4_BUSY_LOOP,
+  S4_BUSY_SWAP,
+  S4_BUSY_DM,
+  S4_BUSY_MD,
+  S4_BUSY_BLOCK,           /* some other block device */
+  S4_BUSY_KERNEL
+} ;
+
+#define S4_BUSY_NAME_MAX 512
+
+typedef struct s4_busy_s s4_busy ;
+struct s4_busy_s    /* without pointers: children answer with it */
+{
+  unsigned int target ;         /* index */
+  enum s4_busy_e kind ;
+  pid_t pid ;                   /* 0: no process */
+  unsigned int more ;           /* files of this kind besides that one; or processes of that namespace */
+  char comm[S4_COMM_MAX] ;
+  char part[32] ;               /* the partition, or "" */
+  char name[S4_BUSY_NAME_MAX] ; /* of the file, as /proc has it; the mount point, the device; cut */
+} ;
+
+typedef struct s4_busyplace_s s4_busyplace ;
+struct s4_busyplace_s    /* a target is one of these, or a disk and its partitions */
+{
+  unsigned int target ;
+  uint64_t device ;      /* of the file system, or the block device */
+  unsigned int mount ;   /* id of the mount that a path lies on; 0: a block device */
+  char const *part ;     /* or "" */
+  char const *node ;     /* "/dev/NAME" of a block device, and another name of it, as sources of mounts; or null */
+  char const *alias ;
+} ;
+
+typedef struct s4_placed_s s4_placed ;
+struct s4_placed_s       /* where a path leads */
+{
+  uint64_t raw ;         /* the block device that it is, else S4_NODEVICE */
+  uint64_t device ;      /* of the file system; S4_NODEVICE: not known */
+  unsigned int mount ;   /* id, 0: not known */
+} ;
+
+ /* The next ones append s4_busy to found; places: s4_busyplace. 0: no memory */
+
+extern int s4_busy_add (genalloc *found, s4_busyplace const *, enum s4_busy_e, char const *name) ;
+ /* by the table of this mount namespace; layers of overlays may have names from below oldroot, or null */
+extern int s4_busy_mounts (genalloc *found, genalloc const *places, s4_mounts const *, char const *oldroot) ;
+ /* by that of another one: S4_BUSY_NAMESPACE and overlays, without a process */
+extern int s4_busy_elsewhere (genalloc *found, genalloc const *places, s4_mounts const *) ;
+ /* swaps: s4_swap, each with where it was placed */
+extern int s4_busy_swaps (genalloc *found, genalloc const *places, s4_tree const *, genalloc const *swaps,
+  s4_placed const *) ;
+extern int s4_busy_loops (genalloc *found, genalloc const *places, s4_tree const *, genalloc const *loops) ;
+ /* the mount in the table that a path lies on: by its id, else by its name; an index, or S4_NONE */
+extern unsigned int s4_placed_mount (s4_tree const *, s4_placed const *, char const *path) ;
+extern int s4_busy_is_on (s4_busyplace const *, s4_mount const *) ;   /* that mount is of it */
+ /* appends the words for a report: "123 sh (open file /x, deleted)" */
+extern int s4_busy_cat (stralloc *, s4_busy const *) ;
+
+ /* busyfind.c, busyprocs.c: the same of all that can be seen */
+
+enum s4_sought_e { S4_SOUGHT, S4_NOT_THERE, S4_NO_TABLE } ;
+ /*
+   s4_busy of each of n paths, block devices or names of dm devices, what is one's behind what is another's; replaces
+   what was there. S4_SOUGHT: errno is 0, or (ETIMEDOUT ...) says why some may be missing. S4_NOT_THERE: *which of the
+   names is not there. S4_NO_TABLE: the mount table can't be read, with errno
+ */
+extern enum s4_sought_e s4_busy_find (genalloc *found, char const *const *names, unsigned int n, s4_ms timeout,
+  unsigned int *which) ;
+ /* of processes and other mount namespaces, in a child; 0 with errno: not all */
+extern int s4_busy_processes (genalloc *found, genalloc const *places, s4_tree const *, unsigned int ntargets,
+  s4_ms timeout) ;
 
 
  /* hook.c: one program, or a part of the chain, with a limit (hook, hookdir, settle) */

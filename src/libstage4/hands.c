@@ -18,6 +18,16 @@
 
 #include "stage4.h"
 
+ /* The kernel says EACCES also of one that has just ended. */
+
+int s4_hands_denied (pid_t pid)
+{
+  int const e = errno ;
+  s4_process p ;
+  int const r = (e == EACCES || e == EPERM) && s4_process_read(pid, &p) && !p.dead ;
+  return (errno = e, r) ;
+}
+
 struct look
 {
   s4_hands const *h ;
@@ -42,7 +52,7 @@ static void look_at_files (struct look *x, pid_t tid)
   char name[S4_PROCNAME] ;
   if (!x->h->file) return ;
   if (s4_dir_each(openat(s4_proc(), s4_proc_name(name, tid, "/fdinfo"), O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-    &look_at_file, &fds) == -1 && (errno == EACCES || errno == EPERM)) x->err = errno ;
+    &look_at_file, &fds) == -1 && s4_hands_denied(tid)) x->err = errno ;
 }
 
  /* Nearly all threads share all, and a process may have thousands of both: each table is looked at once. */
