@@ -30,13 +30,17 @@ int s4_busy_add (genalloc *found, s4_busyplace const *p, enum s4_busy_e kind, ch
   return genalloc_append(s4_busy, found, &b) ;
 }
 
+static int is_named (s4_busyplace const *p, char const *name)
+{
+  return (p->node && !strcmp(name, p->node)) || (p->alias && !strcmp(name, p->alias)) ;
+}
+
  /* btrfs and its like have device numbers of their own. */
 
 int s4_busy_is_on (s4_busyplace const *p, s4_mount const *m)
 {
   if (s4_mount_device(m) == p->device) return 1 ;
-  return !p->mount && !m->major
-   && ((p->node && !strcmp(m->source, p->node)) || (p->alias && !strcmp(m->source, p->alias))) ;
+  return !p->mount && !m->major && is_named(p, m->source) ;
 }
 
  /* --- mounts --- */
@@ -155,6 +159,7 @@ int s4_busy_swaps (genalloc *found, genalloc const *places, s4_tree const *t, ge
 static int loop_lies_on (s4_busyplace const *p, s4_tree const *t, s4_loop const *x)
 {
   unsigned int i ;
+  if (x->backing == S4_NODEVICE && x->file && !strncmp(x->file, "/dev/", 5)) return is_named(p, x->file) ;
   if (!p->mount) return x->raw == p->device ;
   if (x->raw != S4_NODEVICE) return 0 ;
   if (x->backing != S4_NODEVICE && (x->backing == p->device || p->device >> 32)) return x->backing == p->device ;

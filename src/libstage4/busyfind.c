@@ -207,7 +207,8 @@ static int note_path (struct find *f, unsigned int i)
 {
   s4_placed const *placed = f->placed + i ;
   s4_busyplace p = { .target = i, .part = "", .device = placed->device, .mount = placed->mount } ;
-  if (!p.mount || p.device == S4_NODEVICE || s4_tree_find(&f->tree, p.mount) != S4_NONE)   /* else of another namespace */
+  int const elsewhere = p.mount && p.device != S4_NODEVICE && s4_tree_find(&f->tree, p.mount) == S4_NONE ;
+  if (!elsewhere)
   {
     unsigned int const k = s4_placed_mount(&f->tree, placed, f->names[i]) ;
     if (k == S4_NONE) return (f->missing[i] = ENOENT, 0) ;
@@ -217,18 +218,38 @@ static int note_path (struct find *f, unsigned int i)
   return genalloc_append(s4_busyplace, &f->places, &p) ;
 }
 
+static int find_dm (char const *name, uint64_t *device)
+{
+  struct dm dm = { .name = name } ;
+  s4_sys_each("/sys/block", &is_that_dm, &dm) ;
+  if (dm.found) *device = dm.device ;
+  return dm.found ;
+}
+
+ /* When nobody has answered. */
+
+static void find_by_name (char const *name, uint64_t *device)
+{
+  stralloc path = STRALLOC_ZERO ;
+  if (!strncmp(name, "/dev/mapper/", 12)) find_dm(name + 12, device) ;
+  else if (!strncmp(name, "/dev/", 5) && !strchr(name + 5, '/') && s4_cat(&path, "/sys/class/block/", name + 5, "/dev"))
+    read_number(path.s, device) ;
+  stralloc_free(&path) ;
+}
+
 static int note_target (struct find *f, unsigned int i)
 {
   struct device x = { .f = f, .place = { .target = i, .part = "", .device = f->placed[i].raw } } ;
+  if (f->missing[i]) return 0 ;
   if (f->names[i][0] != '/')
   {
-    struct dm dm = { .name = f->names[i] } ;
-    s4_sys_each("/sys/block", &is_that_dm, &dm) ;
-    if (!dm.found) return (f->missing[i] = ENOENT, 0) ;
-    x.place.device = dm.device ;
+    if (!find_dm(f->names[i], &x.place.device)) return (f->missing[i] = ENOENT, 0) ;
   }
-  else if (f->missing[i]) return 0 ;
-  else if (x.place.device == S4_NODEVICE) return note_path(f, i) ;
+  else
+  {
+    if (!f->placed[i].mount && x.place.device == S4_NODEVICE) find_by_name(f->names[i], &x.place.device) ;
+    if (x.place.device == S4_NODEVICE) return note_path(f, i) ;
+  }
   if (!note_device(&x, 1)) f->err = errno ;
   return 1 ;
 }

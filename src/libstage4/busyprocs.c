@@ -120,7 +120,7 @@ static struct view *find_view (struct search *s, uint64_t ns)
   return 0 ;
 }
 
- /* From a root within it only a part of a namespace can be seen: then the next process that has another one is asked. */
+ /* From a root within it only a part of a namespace can be seen: then the next process with another root is asked. */
 
 static int look_at_namespace (struct search *s, s4_process const *p)
 {
@@ -291,7 +291,8 @@ struct maps
 static void look_at_map (uint64_t device, char const *path, void *data)
 {
   struct maps *m = data ;
-  if (path[0] != '/' || !strncmp(path, m->exe, sizeof m->exe - 1) || !strncmp(path, m->last, sizeof m->last - 1)) return ;
+  if (path[0] != '/' || !strncmp(path, m->exe, sizeof m->exe - 1)) return ;
+  if (!strncmp(path, m->last, sizeof m->last - 1)) return ;
   strncpy(m->last, path, sizeof m->last - 1) ;
   hold_on(m->s, device, 1, S4_BUSY_MAP, path) ;
 }
@@ -341,7 +342,8 @@ int s4_busy_processes (genalloc *found, genalloc const *places, s4_tree const *t
 {
   struct search s = { .parent = getpid(), .places = places, .tree = t, .ntargets = ntargets,
     .processes = GENALLOC_ZERO, .views = GENALLOC_ZERO, .ids = GENALLOC_ZERO,
-    .by_mount = calloc(genalloc_len(s4_busyplace, places) + 1, 1), .held = calloc(ntargets * KINDS + 1, sizeof(s4_busy)) } ;
+    .by_mount = calloc(genalloc_len(s4_busyplace, places) + 1, 1),
+    .held = calloc(ntargets * KINDS + 1, sizeof(s4_busy)) } ;
   genalloc answers = GENALLOC_ZERO ;   /* s4_busy */
   int ok = 0, e ;
   if (s.by_mount && s.held)

@@ -145,7 +145,8 @@ static int find_carriers_of_loops (struct force *f, s4_storage const *all)
 {
   genalloc loops = GENALLOC_ZERO, shown = GENALLOC_ZERO ;
   s4_loop const *x ;
-  int ok = s4_loops_find(&loops, 0, LOOPS_TIMEOUT) && (!genalloc_len(s4_loop, &loops) || s4_devices_everywhere(&shown)) ;
+  int ok = s4_loops_find(&loops, 0, LOOPS_TIMEOUT)
+   && (!genalloc_len(s4_loop, &loops) || s4_devices_everywhere(&shown)) ;
   x = genalloc_s(s4_loop, &loops) ;
   for (size_t k = 0 ; ok && k < genalloc_len(s4_loop, &loops) ; k++)
     if (!s4_has_device(&shown, x[k].device) || is_writable(all, x[k].device)) ok = find_carrier_of_loop(f, x + k) ;

@@ -102,7 +102,7 @@ char const *s4_hold_link (enum s4_hold_e how)
   return how == S4_HOLDS_CWD ? "/cwd" : how == S4_HOLDS_ROOT ? "/root" : "/exe" ;
 }
 
- /* A mapping outlives its file descriptor and shows only the device: "start-end perms offset MAJOR:MINOR inode path". */
+ /* A mapping outlives its file descriptor and shows only the device: "from-to perms offset MAJOR:MINOR inode path". */
 
 static void look_at_map (char *line, s4_map_func *f, void *data)
 {

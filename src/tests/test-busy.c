@@ -148,12 +148,17 @@ static void loops (void)
     { .name = "/dev/loop3", .device = (uint64_t)7 << 32 | 3, .backing = (uint64_t)254 << 32, .raw = S4_NODEVICE, .file = "/home/c" },
     { .name = "/dev/loop4", .device = (uint64_t)7 << 32 | 4, .backing = 77, .raw = S4_NODEVICE, .file = "/pool/d" },
     { .name = "/dev/loop5", .device = (uint64_t)7 << 32 | 5, .backing = S4_NODEVICE, .raw = S4_NODEVICE },
+    { .name = "/dev/loop6", .device = (uint64_t)7 << 32 | 6, .backing = S4_NODEVICE, .raw = S4_NODEVICE, .file = "/dev/vdc" },
   } ;
   static struct { char const *what ; s4_busyplace place ; char const *want ; } const wanted[] =
   {
     { "a path: by its device, by the name where that is not known", { .device = (uint64_t)254 << 32 | 1, .mount = 21, .part = "" },
       "loop device /dev/loop0, file /x|loop device /dev/loop1, file /home/b|" },
     { "a device that is the file", { .device = (uint64_t)254 << 32 | 1, .part = "" }, "loop device /dev/loop2, file /dev/vdb|" },
+    { "a device that has not told, by its name", { .device = (uint64_t)254 << 32 | 2, .part = "", .node = "/dev/vdc" },
+      "loop device /dev/loop6, file /dev/vdc|" },
+    { "and that is no file on what /dev lies on", { .device = (uint64_t)254 << 32, .mount = 20, .part = "" },
+      "loop device /dev/loop3, file /home/c|" },
     { "btrfs: by the name", { .device = 50, .mount = 25, .part = "" }, "loop device /dev/loop4, file /pool/d|" },
   } ;
   genalloc list = GENALLOC_ZERO ;
