@@ -1034,7 +1034,10 @@ struct s4_loop_s
   char const *file ;    /* its name, from where it was opened; or null */
 } ;
 #define S4_NODEVICE UINT64_MAX
- /* s4_loop, also the read-only ones if all; replaces what was there. Asks each device, in children. 0 with errno */
+ /*
+   s4_loop, also the read-only ones if all; replaces what was there. Each is asked in a child, none if timeout is 0.
+   0 with errno
+ */
 extern int s4_loops_find (genalloc *loops, int all, s4_ms timeout) ;
 
 
@@ -1182,7 +1185,7 @@ struct s4_hands_s
   void (*maps) (pid_t tid, void *data) ;                   /* for s4_maps_each(); or null */
   void *data ;
 } ;
- /* calls these for each table of files, of directories and of memory that its threads have; 0 with errno: not allowed */
+ /* calls these for each table of files, directories and memory that its threads have; 0 with errno: not allowed */
 extern int s4_hands_look (s4_process const *, s4_hands const *) ;
  /* errno, which stays, says that this process may not be looked at, and it is there */
 extern int s4_hands_denied (pid_t) ;

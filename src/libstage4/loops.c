@@ -86,7 +86,7 @@ int s4_loops_find (genalloc *loops, int all, s4_ms timeout)
   n = (unsigned int)genalloc_len(s4_loop, loops) ;
   answers = calloc(n + 1, sizeof *answers) ;
   if (!answers) return 0 ;
-  s4_ask_each(n, &tell_backing, loops, s4_limit(timeout), answers) ;
+  if (timeout) s4_ask_each(n, &tell_backing, loops, s4_limit(timeout), answers) ;
   for (unsigned int i = 0 ; i < n ; i++)
   {
     s4_loop *x = genalloc_s(s4_loop, loops) + i ;
