@@ -45,6 +45,7 @@ struct search
   genalloc ids ;               /* struct id, sorted: all mounts of all tables */
   unsigned int ntargets ;
   unsigned char *by_mount ;    /* of each place: what is open on it counts, if it is in some table */
+  int seeks_devices ;
   int err ;
 
   s4_process const *p ;        /* that is looked at */
@@ -237,7 +238,7 @@ static void look_at_file (pid_t tid, char const *fd, void *data)
   strcat(s4_proc_name(name, tid, "/fdinfo/"), fd) ;
   known = device_of_id(s, s4_mount_id_of_fdinfo(name)) ;
   if (known) hold_on(s, *known, 1, S4_BUSY_FILE, link) ;
-  if (known && strncmp(link, "/dev/", 5)) return ;
+  if (known && (!s->seeks_devices || strncmp(link, "/dev/", 5))) return ;
   if (!s4_file_device(s4_proc(), s4_proc_name(name, tid, rest), &device, &raw)) return ;
   if (!known) hold_on(s, device, 0, S4_BUSY_FILE, link) ;
   if (raw != S4_NODEVICE) for (size_t k = 0 ; k < nplaces(s) ; k++)
@@ -284,23 +285,30 @@ static int look_at_link (pid_t tid, enum s4_hold_e how, void *data)
 struct maps
 {
   struct search *s ;
+  pid_t tid ;
   char exe[S4_BUSY_NAME_MAX] ;   /* named already */
   char last[S4_BUSY_NAME_MAX] ;  /* a file has several */
 } ;
 
+static int is_wanted (struct search const *s, uint64_t device)
+{
+  for (size_t k = 0 ; k < nplaces(s) ; k++) if (place(s, k)->device == device) return 1 ;
+  return 0 ;
+}
+
 static void look_at_map (uint64_t device, char const *path, void *data)
 {
   struct maps *m = data ;
-  if (path[0] != '/' || !strncmp(path, m->exe, sizeof m->exe - 1)) return ;
-  if (!strncmp(path, m->last, sizeof m->last - 1)) return ;
+  if (path[0] != '/' || !is_wanted(m->s, device)) return ;
+  if (!*m->exe) read_link(m->tid, "/exe", m->exe, sizeof m->exe) ;
+  if (!strncmp(path, m->exe, sizeof m->exe - 1) || !strncmp(path, m->last, sizeof m->last - 1)) return ;
   strncpy(m->last, path, sizeof m->last - 1) ;
   hold_on(m->s, device, 1, S4_BUSY_MAP, path) ;
 }
 
 static void look_at_maps (pid_t tid, void *data)
 {
-  struct maps m = { .s = data } ;
-  read_link(tid, "/exe", m.exe, sizeof m.exe) ;
+  struct maps m = { .s = data, .tid = tid } ;
   s4_maps_each(tid, &look_at_map, &m) ;
 }
 
@@ -330,6 +338,7 @@ static int search_all (int fd, void *data)
   s4_hands const files = { .file = &look_at_file, .link = &look_at_link, .data = s } ;
   s4_hands const maps = { .link = &has_memory, .maps = &look_at_maps, .data = s } ;
   s->out = fd ;
+  for (size_t k = 0 ; k < nplaces(s) ; k++) s->seeks_devices |= !place(s, k)->mount ;
   if (s4_processes(&note_process, s) != 1) return errno ? errno : EIO ;
   look_at_namespaces(s) ;
   look_at_all(s, &files) ;

@@ -9,12 +9,12 @@ new_disks 16M d e f
 rm -f "$work/g.img"
 truncate -s 16M "$work/g.img"
 
-VM_MEMORY=1G VM_APPEND=quiet guest "$work"/{a,b,c,d,e,f,g}.img <<'END'
+VM_APPEND=quiet guest "$work"/{a,b,c,d,e,f,g}.img <<'END'
 # busy CODE ARGUMENT... : ends with that code; what it says is in /out
 busy () {
   want=$1
   shift
-  stage4-busy -t 60s "$@" >/out 2>/err
+  stage4-busy -t 120s "$@" >/out 2>/err
   code=$?
   echo "--- $*: $code" ; cat /out /err
   test $code = "$want"
@@ -140,7 +140,7 @@ check "there is no such path" busy 111 /not/there
 kill -CONT $daemon
 
 ## more than can be looked at in an instant
-bench sleepers 5000 /pids
+bench sleepers 2000 /pids
 before=$(ms)
 check "many processes" busy 1 /mnt/disk /dev/vda
 echo "--- many processes: $(($(ms) - before)) ms"
