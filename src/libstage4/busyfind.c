@@ -100,10 +100,11 @@ static void hear_place (struct find *f, unsigned int i, char const *answer)
 static int place_all (struct find *f)
 {
   unsigned int const n = f->n + (unsigned int)genalloc_len(s4_swap, &f->swaps) ;
-  char (*answers)[S4_ANSWER_MAX] = calloc(n + 1, sizeof *answers) ;
+  char (*answers)[S4_ANSWER_MAX] ;
   f->placed = calloc(n + 1, sizeof *f->placed) ;
   f->missing = calloc(f->n + 1, sizeof *f->missing) ;
-  if (!answers || !f->placed || !f->missing) return 0 ;
+  answers = f->placed && f->missing ? calloc(n + 1, sizeof *answers) : 0 ;
+  if (!answers) return 0 ;
   s4_ask_each(n, &tell_place, f, s4_limit(short_time(f)), answers) ;
   for (unsigned int i = 0 ; i < n ; i++) hear_place(f, i, answers[i]) ;
   free(answers) ;
@@ -258,11 +259,11 @@ static int note_target (struct find *f, unsigned int i)
 
 static void tell_exclusive (unsigned int i, stralloc *answer, void *data)
 {
-  s4_busyplace const *p = genalloc_s(s4_busyplace, (genalloc *)data) + i ;
-  int fd ;
-  if (p->mount || !p->node) return ;
-  fd = open(p->node, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC) ;
-  if (fd == -1 && errno == EBUSY) s4_cat(answer, "b") ;
+  s4_busyplace const *p = data ;
+  int fd = open(p->node, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC) ;
+  (void)i ;
+  if (fd >= 0) fd_close(fd) ;
+  else if (errno == EBUSY) s4_cat(answer, "b") ;
 }
 
 static int is_found (struct find const *f, unsigned int target)
@@ -272,23 +273,18 @@ static int is_found (struct find const *f, unsigned int target)
   return 0 ;
 }
 
+ /* One after the other: a disk and its partition, or one device by two names, would be in each other's way. */
+
 static void find_kernel (struct find *f)
 {
-  genalloc asked = GENALLOC_ZERO ;   /* s4_busyplace */
-  char (*answers)[S4_ANSWER_MAX] ;
-  unsigned int n ;
   for (size_t k = 0 ; k < genalloc_len(s4_busyplace, &f->places) ; k++)
   {
-    s4_busyplace const *p = genalloc_s(s4_busyplace, &f->places) + k ;
-    if (!p->mount && !*p->part && !is_found(f, p->target)) genalloc_append(s4_busyplace, &asked, p) ;
+    s4_busyplace *p = genalloc_s(s4_busyplace, &f->places) + k ;
+    char answer[1][S4_ANSWER_MAX] ;
+    if (p->mount || *p->part || !p->node || is_found(f, p->target)) continue ;
+    s4_ask_each(1, &tell_exclusive, p, s4_limit(short_time(f)), answer) ;
+    if (*answer[0]) s4_busy_add(f->found, p, S4_BUSY_KERNEL, "") ;
   }
-  n = (unsigned int)genalloc_len(s4_busyplace, &asked) ;
-  answers = calloc(n + 1, sizeof *answers) ;
-  if (answers) s4_ask_each(n, &tell_exclusive, &asked, s4_limit(short_time(f)), answers) ;
-  for (unsigned int i = 0 ; answers && i < n ; i++)
-    if (*answers[i]) s4_busy_add(f->found, genalloc_s(s4_busyplace, &asked) + i, S4_BUSY_KERNEL, "") ;
-  free(answers) ;
-  genalloc_free(s4_busyplace, &asked) ;
 }
 
  /* --- all --- */
@@ -308,21 +304,42 @@ static int look (struct find *f)
   return !f->err ;
 }
 
+static enum s4_sought_e find_all (struct find *f, unsigned int *which)
+{
+  if (!s4_swaps_load(&f->swaptext, &f->swaps)) f->err = errno ;
+  if (!place_all(f)) return S4_NO_TABLE ;
+  for (unsigned int i = 0 ; i < f->n ; i++)
+  {
+    if (note_target(f, i)) continue ;
+    *which = i ;
+    return f->missing[i] ? S4_NOT_THERE : S4_NO_TABLE ;
+  }
+  look(f) ;
+  return (errno = f->err, S4_SOUGHT) ;
+}
+
+static void forget (struct find *f)
+{
+  s4_tree_free(&f->tree) ;
+  s4_mounts_free(&f->ms) ;
+  stralloc_free(&f->swaptext) ;
+  genalloc_free(s4_swap, &f->swaps) ;
+  genalloc_free(s4_busyplace, &f->places) ;
+  free(f->placed) ;
+  free(f->missing) ;
+}
+
 enum s4_sought_e s4_busy_find (genalloc *found, char const *const *names, unsigned int n, s4_ms timeout,
   unsigned int *which)
 {
   struct find f = { .found = found, .places = GENALLOC_ZERO, .names = names, .n = n, .ms = S4_MOUNTS_ZERO,
     .swaptext = STRALLOC_ZERO, .swaps = GENALLOC_ZERO, .limit = s4_now() + timeout } ;
+  enum s4_sought_e sought ;
+  int e ;
   genalloc_setlen(s4_busy, found, 0) ;
   if (!s4_mounts_load(&f.ms) || !s4_tree_make(&f.tree, &f.ms)) return S4_NO_TABLE ;
-  if (!s4_swaps_load(&f.swaptext, &f.swaps)) f.err = errno ;
-  if (!place_all(&f)) return S4_NO_TABLE ;
-  for (unsigned int i = 0 ; i < n ; i++)
-  {
-    if (note_target(&f, i)) continue ;
-    *which = i ;
-    return f.missing[i] ? S4_NOT_THERE : S4_NO_TABLE ;
-  }
-  look(&f) ;
-  return (errno = f.err, S4_SOUGHT) ;
+  sought = find_all(&f, which) ;
+  e = errno ;
+  forget(&f) ;
+  return (errno = e, sought) ;
 }
