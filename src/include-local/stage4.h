@@ -286,8 +286,9 @@ extern void s4_reap (void) ;                                /* whatever has ende
 
  /* until this step's part of the budget is over; then it bites, if nothing else helps */
 extern void s4_watchdog_feed (void) ;
- /* the fd in $STAGE4_WATCHDOG or $WDTFD, if it is one; -1 */
-extern int s4_watchdog_inherited (void) ;
+ /* the fd in that variable, if it is one of a watchdog; -1 */
+extern int s4_watchdog_named (char const *variable) ;
+extern int s4_watchdog_inherited (void) ;   /* the same, of $STAGE4_WATCHDOG, else of $WDTFD */
  /* opening arms it; waits for a while for who has it to end; without close-on-exec. -1 with errno */
 extern int s4_watchdog_open (char const *device) ;
  /* to that, or less if it can't be so much; what it is now, 0: not known */
@@ -547,7 +548,7 @@ struct s4_mount_s
   char const *superoptions ;  /* as they stand in the file */
   unsigned int readonly : 1 ; /* the superblock (the mount's own flag says nothing about the data) */
   unsigned int shared : 1 ;
-  unsigned int in_no_table : 1 ;   /* s4_mounts_add_unseen() has added it */
+  unsigned int in_no_table : 1 ;   /* s4_storage_load_whole() has added it */
   unsigned int remote : 1 ;   /* of another namespace, and there it is reached through network or FUSE */
 } ;
 
@@ -912,7 +913,7 @@ extern int s4_unmount_force (s4_unmount *) ;
 extern int s4_unmount_readonly (s4_unmount *) ;
 extern int s4_unmount_readonly_elsewhere (s4_unmount const *) ;
 
- /* unmountleft.c: names what is left, with who holds it. 0 with errno: can't see what other mount namespaces have */
+ /* unmountleft.c: names what is left, with who holds it. 0: not all could be seen, and that was said */
 typedef struct s4_left_s s4_left ;
 struct s4_left_s { int at_risk, late ; } ;   /* something can be lost; it can because the time was up */
 extern int s4_unmount_name_left (s4_unmount const *, s4_left *) ;
@@ -1004,6 +1005,7 @@ extern int s4_sys_read (char const *path, stralloc *) ;
 extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data) ;
  /* the path of a block device's file there, 0-terminated beyond len; file: "" or with a slash before it */
 extern int s4_sys_device (stralloc *, unsigned int major, unsigned int minor, char const *file) ;
+extern int s4_device_scan (char const *, uint64_t *device) ;   /* "254:1"; pure */
 extern int s4_sys_is_there (void) ;   /* else nothing is known of block devices */
 extern int s4_sys_fd (void) ;         /* of our own, or -1: s4_close_all_but() leaves it */
 
@@ -1016,8 +1018,8 @@ extern uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char co
 extern int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name) ;
  /* adds to its edges: file systems in loop files before those the files lie on; 0: no memory */
 extern int s4_loop_edges (s4_storage *) ;
- /* its device, or one that lies below it, is a loop device */
-extern int s4_dev_on_loop (s4_mount const *) ;
+ /* appends, uint64_t: the uppermost loop devices that its device is, or lies on; 0: no memory */
+extern int s4_dev_loops (s4_mount const *, genalloc *loops) ;
  /* a block device of that name is a loop device with a file */
 extern int s4_loop_used (char const *name) ;
 
@@ -1047,10 +1049,11 @@ typedef struct s4_unseen_s s4_unseen ;
 struct s4_unseen_s { char const *name, *type ; uint64_t device ; } ;   /* "/dev/vda1" */
  /* s4_unseen, those that may be writable; replaces what was there. 0 with errno */
 extern int s4_unseen_find (genalloc *unseen) ;
- /* appends them, as mounts that can only be reached by mounting their devices anew; 0 with errno: not all */
-extern int s4_mounts_add_unseen (s4_mounts *) ;
- /* s4_storage_load_all() with them; -1: it is not known whether there are any. For what nobody writes to any more */
-extern int s4_storage_load_whole (s4_storage *, s4_mounts *) ;
+ /*
+   s4_storage_load_all() with them, as mounts that can only be reached by mounting their devices anew; -1 with errno:
+   there may be more. ordered: with edges by the devices that files of loop devices lie on, as the kernel has them
+ */
+extern int s4_storage_load_whole (s4_storage *, s4_mounts *, int ordered) ;
 
 
  /* leftovers.c: what there is to tear down */
@@ -1140,6 +1143,8 @@ extern int s4_freeze (int fd) ;
 
  /* fsopen..fsmount: an fd on a detached mount; -1. "k=v" or "flag" */
 extern int s4_newfs (char const *type, char const *const *options) ;
+ /* the same without options, where nodes of devices can be used */
+extern int s4_newfs_for_devices (char const *type) ;
  /* move_mount(2): a mount, detached or not, to dir; on top of what is mounted there */
 extern int s4_mount_attach (int fd, char const *dir) ;
  /* the same, but below that; EINVAL before Linux 6.5 */

@@ -38,14 +38,21 @@ static int are_apart (s4_mounts const *own, s4_mounts const *all)
 
  /* setns(2) to its own mount namespace takes a process from its chroot to the root of that. */
 
-static int make_slaves_from_above (int fd, void *data)
+static int make_slaves_from_above (void)
 {
   s4_mounts own = S4_MOUNTS_ZERO, all = S4_MOUNTS_ZERO ;
   int ns = openat(s4_proc(), "self/ns/mnt", O_RDONLY | O_CLOEXEC) ;
+  return ns != -1 && s4_mounts_load(&own) && setns(ns, CLONE_NEWNS) != -1 && make_all_slaves()
+   && s4_mounts_load(&all) && are_apart(&own, &all) ;
+}
+
+ /* In a child, because / may lie on what hangs; it has the same mount namespace. */
+
+static int make_slaves (int fd, void *data)
+{
   (void)fd ;
   (void)data ;
-  return ns != -1 && s4_mounts_load(&own) && setns(ns, CLONE_NEWNS) != -1 && make_all_slaves()
-   && s4_mounts_load(&all) && are_apart(&own, &all) ? 0 : errno ;
+  return make_all_slaves() || make_slaves_from_above() ? 0 : errno ;
 }
 
  /* In a chroot / may be no mount point, and what carries the mounts here is not in sight. */
@@ -53,5 +60,5 @@ static int make_slaves_from_above (int fd, void *data)
 int s4_part_from_host (void)
 {
   stralloc nothing = STRALLOC_ZERO ;
-  return make_all_slaves() || s4_ask(&make_slaves_from_above, 0, TIMEOUT, &nothing) ;
+  return s4_ask(&make_slaves, 0, TIMEOUT, &nothing) ;
 }

@@ -72,10 +72,10 @@ int s4_loop_used (char const *name)
 
 struct dig
 {
-  s4_tree const *tree ;    /* null: the files don't matter */
+  s4_tree const *tree ;
   unsigned int sb ;        /* whose devices these are */
   genalloc *files ;        /* s4_edge: superblock, and mount that a file under it lies on */
-  unsigned int found ;     /* how many files there were */
+  genalloc *loops ;        /* uint64_t: the devices that have them; or null */
   unsigned int depth ;
   stralloc path ;          /* the sysfs directory of a device below it */
 } ;
@@ -113,11 +113,20 @@ static int dig_slaves (struct dig *d)
   return ok ;
 }
 
+static int note_loop (struct dig *d)
+{
+  stralloc text = STRALLOC_ZERO ;
+  uint64_t device ;
+  int ok = !read_here(d, "/dev", &text) || !s4_device_scan(text.s, &device)
+   || genalloc_append(uint64_t, d->loops, &device) ;
+  stralloc_free(&text) ;
+  return ok ;
+}
+
 static int note_file (struct dig *d, char const *file)
 {
   s4_edge e = { .first = d->sb } ;
-  d->found++ ;
-  if (!d->tree) return 1 ;
+  if (d->loops) return note_loop(d) ;
   e.then = s4_tree_holding(d->tree, file) ;
   return e.then == S4_NONE || genalloc_append(s4_edge, d->files, &e) ;
 }
@@ -154,12 +163,12 @@ static int dig_all (s4_storage const *st, genalloc *files, unsigned int *at)
   return ok ;
 }
 
-int s4_dev_on_loop (s4_mount const *m)
+int s4_dev_loops (s4_mount const *m, genalloc *loops)
 {
-  struct dig d = { .tree = 0, .path = STRALLOC_ZERO } ;
-  if (device_of(&d.path, m->major, m->minor, m->source, "")) dig(&d) ;
+  struct dig d = { .loops = loops, .path = STRALLOC_ZERO } ;
+  int ok = !device_of(&d.path, m->major, m->minor, m->source, "") || dig(&d) ;
   stralloc_free(&d.path) ;
-  return !!d.found ;
+  return ok ;
 }
 
 static int is_unused (char const *name, void *data)
@@ -173,7 +182,7 @@ int s4_loop_edges (s4_storage *st)
   genalloc files = GENALLOC_ZERO ;
   unsigned int *at ;
   int ok ;
-  if (s4_sys_each("/sys/block", &is_unused, 0)) return 1 ;   /* no loop device, no file below anything */
+  if (s4_sys_each("/sys/block", &is_unused, 0) == 1) return 1 ;   /* no loop device, no file below anything */
   at = s4_numbers(st->nsb) ;
   ok = at && dig_all(st, &files, at) ;
   for (unsigned int i = 0 ; ok && i < st->ms->n ; i++)

@@ -160,17 +160,23 @@ static int walk_below (struct walk *w)
 {
   size_t const len = w->name.len ;
   int fd = s4_cgroup_open(w->root, w->name.s) ;
-  DIR *dir = fd == -1 ? 0 : fdopendir(fd) ;
+  DIR *dir ;
   struct dirent *d ;
   int ok = 1 ;
-  if (!dir) return errno == ENOENT ;   /* it has just gone */
-  while (ok && (d = readdir(dir)))
+  if (fd == -1) return errno == ENOENT ;   /* it has just gone */
+  if (!(dir = fdopendir(fd)))
+  {
+    fd_close(fd) ;
+    return 0 ;
+  }
+  while (ok && (errno = 0, d = readdir(dir)))
   {
     if (!is_cgroup(d)) continue ;
     ok = s4_cat(&w->name, "/", d->d_name) && (!w->f(w->name.s, w->data) || walk_below(w)) ;
     w->name.len = len ;
     w->name.s[len] = 0 ;
   }
+  if (ok && errno && errno != ENOENT) ok = 0 ;
   closedir(dir) ;
   return ok ;
 }

@@ -143,7 +143,7 @@ void s4_chain_read (char const *const *envp, int finishing)
   if (scan_number("STAGE4_BEGUN", &u) && u <= INT64_MAX) s4.begun = (s4_ms)u ;
   if (scan_number("STAGE4_DEADLINE", &u) && u < INT64_MAX)
     s4.budget.deadline = s4_budget_deadline(s4.begun, (s4_ms)u, finishing) ;
-  if (scan_number("STAGE4_WATCHDOG", &u) && u <= INT32_MAX) s4.watchdog = (int)u ;
+  s4.watchdog = s4_watchdog_named("STAGE4_WATCHDOG") ;
 }
 
 s4_ms s4_limit (s4_ms timeout)

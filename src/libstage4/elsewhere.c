@@ -105,6 +105,7 @@ struct search
   genalloc found ;         /* s4_mount */
   genalloc *everywhere ;   /* uint64_t: devices of all that was looked at; or null */
   s4_ms limit ;
+  int err ;                /* of a namespace that could not be looked at; or 0 */
 } ;
 
 static ssize_t read_link (pid_t pid, char const *link, char *buf, size_t size)
@@ -115,14 +116,22 @@ static ssize_t read_link (pid_t pid, char const *link, char *buf, size_t size)
   return r ;
 }
 
+ /* Whoever has ended has no namespace any more. */
+
+static void note_error (struct search *x)
+{
+  if (errno != ENOENT && errno != ESRCH && errno != EINVAL) x->err = errno ;
+}
+
  /* The number of its namespace; another one if its root isn't "/": from there only a part of it can be seen. */
 
-static uint64_t view_of (pid_t pid)
+static uint64_t view_of (struct search *x, pid_t pid)
 {
   char link[LINK_MAX] ;
   uint64_t view ;
-  if (read_link(pid, "/ns/mnt", link, sizeof link) <= 0
-   || !uint64_scan(link + strcspn(link, "0123456789"), &view)) return 0 ;
+  ssize_t const r = read_link(pid, "/ns/mnt", link, sizeof link) ;
+  if (r == -1) note_error(x) ;
+  if (r <= 0 || !uint64_scan(link + strcspn(link, "0123456789"), &view)) return 0 ;
   if (read_link(pid, "/root", link, sizeof link) <= 0 || !strcmp(link, "/")) return view ;
   for (char const *s = link ; *s ; s++) view = view * 31 + (unsigned char)*s ;
   return view ;
@@ -147,7 +156,8 @@ static int look_at_table (struct search *x, pid_t pid, uint64_t view)
   char name[S4_PROCNAME] ;
   size_t const before = genalloc_len(s4_mount, &x->found) ;
   int ok = 1 ;
-  if (s4_proc_read(s4_proc_name(name, pid, "/mountinfo"), &text))
+  if (!s4_proc_read(s4_proc_name(name, pid, "/mountinfo"), &text)) note_error(x) ;
+  else
     ok = s4_mountinfo_parse(&text, &mounts)
      && s4_mounts_pick_elsewhere(&x->devices, genalloc_s(s4_mount, &mounts), genalloc_len(s4_mount, &mounts), pid,
       &x->found)
@@ -162,7 +172,7 @@ static int look_at_table (struct search *x, pid_t pid, uint64_t view)
 static int look_at_process (pid_t pid, void *data)
 {
   struct search *x = data ;
-  uint64_t const view = view_of(pid) ;
+  uint64_t const view = view_of(x, pid) ;
   if (!is_new(x, view)) return 1 ;
   if (!x->devices.len && !s4_mounts_devices(x->own, &x->devices)) return 0 ;
   if (s4_now() >= x->limit) return (errno = ETIMEDOUT, 0) ;
@@ -186,12 +196,13 @@ static int load_all (s4_mounts *ms, genalloc *everywhere)
   uint64_t view ;
   if (!s4_mounts_load(ms)) return 0 ;
   if (s4.container) return 1 ;
-  view = view_of(getpid()) ;
+  view = view_of(&x, getpid()) ;
   if (view && ms->n) genalloc_append(uint64_t, &x.views, &view) ;
-  if (s4_processes(&look_at_process, &x) != 1) ms->unseen = errno ? errno : EIO ;
+  if (s4_processes(&look_at_process, &x) != 1) x.err = errno ? errno : EIO ;
   if (genalloc_len(s4_mount, &x.found)
    && !append(ms, genalloc_s(s4_mount, &x.found), (unsigned int)genalloc_len(s4_mount, &x.found)))
-    ms->unseen = errno ;
+    x.err = errno ;
+  ms->unseen = x.err ;
   genalloc_free(uint64_t, &x.devices) ;
   genalloc_free(uint64_t, &x.views) ;
   genalloc_free(s4_mount, &x.found) ;

@@ -27,7 +27,7 @@ static int none_is_writable (void)
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
   int none ;
-  if (s4_storage_load_whole(&st, &ms) <= 0) return 0 ;
+  if (s4_storage_load_whole(&st, &ms, 0) <= 0) return 0 ;
   none = !ms.unseen ;
   for (unsigned int i = 0 ; none && i < ms.n ; i++) none = !st.at_risk[i] ;
   s4_storage_free(&st) ;
@@ -37,12 +37,12 @@ static int none_is_writable (void)
 
  /* Records come one by one (Documentation/ABI/testing/dev-kmsg). 1: one of them says so; 0: none; -1: unreadable */
 
-static int kmsg_says (int fd, char const *what)
+static int kmsg_says (int fd, char const *what, s4_ms limit)
 {
   char record[8192] ;
   ssize_t r ;
   if (fd == -1) return -1 ;
-  while ((r = fd_read(fd, record, sizeof record - 1)) > 0 || (r == -1 && errno == EPIPE))
+  while (s4_now() < limit && ((r = fd_read(fd, record, sizeof record - 1)) > 0 || (r == -1 && errno == EPIPE)))
   {
     if (r <= 0) continue ;   /* some were overwritten */
     record[r] = 0 ;
@@ -64,7 +64,7 @@ int s4_emergency_readonly (void)
   else while (!done && s4_now() < limit)
   {
     s4_poll(0, 0, s4_now() + EMERGENCY_TICK) ;
-    done = kmsg_says(kmsg, "Emergency Remount complete") ;   /* fs/super.c:do_emergency_remount */
+    done = kmsg_says(kmsg, "Emergency Remount complete", limit) ;   /* fs/super.c:do_emergency_remount */
     if (done == -1) done = none_is_writable() ;
   }
   if (kmsg != -1) fd_close(kmsg) ;

@@ -191,7 +191,7 @@ static unsigned int do_each (struct each *e, s4_ms timeout)
     s4_emergency_readonly() ;
     failed = count_writable(e) ;
   }
-  else if (e->last && e->unseen && s4_emergency_readonly()) failed -= e->unseen ;
+  else if (e->last && e->unseen) s4_emergency_readonly() ;   /* in no order, so it may have failed all the same */
   if (e->held != MAP_FAILED) munmap(e->held, job.n) ;
   return failed ;
 }

@@ -95,7 +95,7 @@ int s4_leftovers_count (s4_leftovers *l)
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
   *l = (s4_leftovers){ .mounts = 0 } ;
-  if (!devices_count(&l->devices) || !swaps_count(&l->swaps) || !s4_storage_load_whole(&st, &ms)) return 0 ;
+  if (!devices_count(&l->devices) || !swaps_count(&l->swaps) || !s4_storage_load_whole(&st, &ms, 0)) return 0 ;
   l->mounts = ms.nown ;
   for (unsigned int k = 0 ; k < st.nsb ; k++)
     if (ms.m[st.first[k]].in_no_table) l->unseen++ ;

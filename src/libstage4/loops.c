@@ -43,13 +43,9 @@ static int add_if_meant (char const *name, void *data)
   struct search const *s = data ;
   s4_loop x = { .backing = S4_NODEVICE, .raw = S4_NODEVICE } ;
   stralloc text = STRALLOC_ZERO ;
-  unsigned int major, minor ;
-  size_t len ;
   int r = 1 ;
   if (!s4_loop_used(name) || (!s->all && read_of(name, "/ro", &text) && !strcmp(text.s, "1"))) goto end ;
-  if (!read_of(name, "/dev", &text) || !(len = uint_scan(text.s, &major)) || text.s[len] != ':'
-   || !uint_scan(text.s + len + 1, &minor)) goto end ;
-  x.device = (uint64_t)major << 32 | minor ;
+  if (!read_of(name, "/dev", &text) || !s4_device_scan(text.s, &x.device)) goto end ;
   x.file = read_of(name, "/loop/backing_file", &text) ? s4_concat(text.s) : 0 ;
   x.name = s4_concat("/dev/", name) ;
   r = genalloc_append(s4_loop, s->loops, &x) ;

@@ -32,17 +32,27 @@ static int set_option (int fs, char const *option)
   return !r ;
 }
 
-int s4_newfs (char const *type, char const *const *options)
+static int newfs (char const *type, char const *const *options, unsigned int attributes)
 {
   int fd = -1 ;
   int fs = (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC) ;
   if (fs == -1) return -1 ;
   for (; *options ; options++) if (!set_option(fs, *options)) goto err ;
   if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, (char *)0, (char *)0, 0)) goto err ;
-  fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV) ;
+  fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, attributes) ;
  err:
   fd_close(fs) ;
   return fd ;
+}
+
+int s4_newfs (char const *type, char const *const *options)
+{
+  return newfs(type, options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV) ;
+}
+
+int s4_newfs_for_devices (char const *type)
+{
+  return newfs(type, (char const *const []){ 0 }, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC) ;
 }
 
 int s4_mount_attach (int fd, char const *dir)

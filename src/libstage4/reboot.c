@@ -131,7 +131,7 @@ static void save_what_can_be_saved (void)
   s4_superblocks sb ;
   int known ;
   if (!s4_sync(RESORT_TIMEOUT)) s4_warn("sync: not finished in time") ;
-  known = s4_storage_load_whole(&st, &ms) ;
+  known = s4_storage_load_whole(&st, &ms, 1) ;
   if (!known || !s4_superblocks_find(&sb, &st, 0, 0))
   {
     s4_warnsys("unable to see what is mounted") ;
@@ -139,7 +139,7 @@ static void save_what_can_be_saved (void)
   }
   else if (s4_readonly_these(&st, &sb, RESORT_TIMEOUT))
   {
-    if (s4_storage_load_whole(&st, &ms) && s4_freezable_find(&sb, &st)) s4_freeze_these(&st, &sb, RESORT_TIMEOUT) ;
+    if (s4_storage_load_whole(&st, &ms, 1) && s4_freezable_find(&sb, &st)) s4_freeze_these(&st, &sb, RESORT_TIMEOUT) ;
     else
     {
       s4_warnsys("unable to see what is still writable") ;

@@ -151,18 +151,20 @@ static unsigned int count_pids (pid_t pid, stralloc *sa, unsigned int *last)
 
  /* Its pid namespace, and those above, as far as ours; before Linux 4.9 only its own. */
 
-static void note_namespaces (pid_t pid, genalloc *inodes)
+static int note_namespaces (pid_t pid, genalloc *inodes)
 {
   char name[S4_PROCNAME] ;
   struct stat st ;
   int fd = openat(s4_proc(), s4_proc_name(name, pid, "/ns/pid"), O_RDONLY | O_CLOEXEC) ;
+  int ok = fd != -1 || errno == ENOENT || errno == ESRCH ;
   while (fd != -1)
   {
     int const above = ioctl(fd, NS_GET_PARENT) ;
-    if (!fstat(fd, &st)) genalloc_append(ino_t, inodes, &st.st_ino) ;
+    ok &= !fstat(fd, &st) && genalloc_append(ino_t, inodes, &st.st_ino) ;
     fd_close(fd) ;
     fd = above ;
   }
+  return ok ;
 }
 
 static int is_in_one_of (pid_t pid, genalloc const *inodes)
@@ -181,13 +183,14 @@ static void spare_inits (s4_victim *v, unsigned int n, genalloc const *others)
   stralloc sa = STRALLOC_ZERO ;
   pid_t const *other = genalloc_s(pid_t, others) ;
   unsigned int last ;
+  int all_known = 1 ;                 /* else each init may be one of theirs */
   for (unsigned int i = 0 ; i < n ; i++)
-    if (v[i].spared && count_pids(v[i].p.pid, &sa, &last) > 1) note_namespaces(v[i].p.pid, &inodes) ;
+    if (v[i].spared && count_pids(v[i].p.pid, &sa, &last) > 1) all_known &= note_namespaces(v[i].p.pid, &inodes) ;
   for (size_t i = genalloc_len(pid_t, others) ; i-- ; )
-    if (count_pids(other[i], &sa, &last) > 1) note_namespaces(other[i], &inodes) ;
-  if (inodes.len) for (unsigned int i = 0 ; i < n ; i++)
-    if (!v[i].spared && count_pids(v[i].p.pid, &sa, &last) > 1 && last == 1 && is_in_one_of(v[i].p.pid, &inodes))
-      v[i].spared = S4_SPARED_INIT ;
+    if (count_pids(other[i], &sa, &last) > 1) all_known &= note_namespaces(other[i], &inodes) ;
+  if (inodes.len || !all_known) for (unsigned int i = 0 ; i < n ; i++)
+    if (!v[i].spared && count_pids(v[i].p.pid, &sa, &last) > 1 && last == 1
+     && (!all_known || is_in_one_of(v[i].p.pid, &inodes))) v[i].spared = S4_SPARED_INIT ;
   stralloc_free(&sa) ;
   genalloc_free(ino_t, &inodes) ;
 }

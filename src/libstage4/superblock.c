@@ -43,21 +43,35 @@ static int is_device (char const *path, s4_mount const *m)
    that is read-only (fs/super.c:get_tree_bdev).
  */
 
+static int mount_by (s4_mount const *m, char const *source)
+{
+  char const *options[3] = { s4_concat("source=", source), 0, 0 } ;
+  int fd = s4_newfs(m->type, options) ;
+  options[1] = "ro" ;
+  return fd == -1 && errno == EBUSY ? s4_newfs(m->type, options) : fd ;
+}
+
+ /* /dev may have no node for it. One in a file system that is mounted nowhere can be named from inside. */
+
+static int mount_by_own_node (s4_mount const *m)
+{
+  int dir = s4_newfs_for_devices("tmpfs") ;
+  int fd = -1, e ;
+  if (dir == -1) return -1 ;
+  if (!mknodat(dir, "node", S_IFBLK | 0600, makedev(m->major, m->minor)) && fchdir(dir) != -1)
+    fd = mount_by(m, "node") ;
+  e = errno ;
+  if (chdir("/") == -1 && fd == -1) e = errno ;
+  fd_close(dir) ;
+  return (errno = e, fd) ;
+}
+
 int s4_mount_anew (s4_mount const *m)
 {
-  stralloc source = STRALLOC_ZERO ;
-  char const *options[3] = { 0, 0, 0 } ;
-  int fd ;
-  if (!s4_dev_name(m->major, m->minor, &source) || !is_device(source.s, m))
-  {
-    source.len = 0 ;
-    if (!is_device(m->source, m) || !stralloc_cats(&source, m->source) || !stralloc_0(&source)) return -1 ;
-  }
-  options[0] = s4_concat("source=", source.s) ;
-  fd = s4_newfs(m->type, options) ;
-  options[1] = "ro" ;
-  if (fd == -1 && errno == EBUSY) fd = s4_newfs(m->type, options) ;
-  stralloc_free(&source) ;
+  stralloc name = STRALLOC_ZERO ;
+  int fd = s4_dev_name(m->major, m->minor, &name) && is_device(name.s, m) ? mount_by(m, name.s)
+   : is_device(m->source, m) ? mount_by(m, m->source) : mount_by_own_node(m) ;
+  stralloc_free(&name) ;
   return fd ;
 }
 

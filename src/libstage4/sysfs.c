@@ -14,6 +14,7 @@
 
 #include <skalibs/djbunix.h>
 #include <skalibs/stralloc.h>
+#include <skalibs/types.h>
 
 #include "stage4.h"
 
@@ -66,6 +67,15 @@ int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data)
 {
   int fd = sys_open(dir, O_RDONLY | O_DIRECTORY) ;
   return fd == -1 && errno == ENOENT ? 1 : s4_dir_each(fd, f, data) ;
+}
+
+int s4_device_scan (char const *s, uint64_t *device)
+{
+  unsigned int major, minor ;
+  size_t const len = uint_scan(s, &major) ;
+  if (!len || s[len] != ':' || !uint_scan(s + len + 1, &minor)) return 0 ;
+  *device = (uint64_t)major << 32 | minor ;
+  return 1 ;
 }
 
 int s4_sys_device (stralloc *sa, unsigned int major, unsigned int minor, char const *file)

@@ -82,12 +82,16 @@ static int find_waiting (s4_unmount *u)
   return some ;
 }
 
- /* The kernel looks for sockets in flight in each other, maybe with open files, when one of their kind is closed. */
+ /*
+   The kernel looks for sockets in flight in each other, maybe with open files, when one of their kind is closed. Who
+   closed it then closes these files as well, which may hang: so it is not us.
+ */
 
 static void collect_sockets (void)
 {
-  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) ;
-  if (fd != -1) close(fd) ;
+  if (s4_fork_worker(-1, 0)) return ;
+  close(socket(AF_UNIX, SOCK_DGRAM, 0)) ;
+  _exit(0) ;
 }
 
  /* A copy that is busy keeps ours (fs/pnode.c:propagate_mount_busy). Only if nothing else helps: then theirs stays. */

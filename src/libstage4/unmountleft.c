@@ -197,6 +197,7 @@ static int name_unseen (s4_unmount const *u, s4_left *left)
     s4_poll(0, 0, s4_now() + UNSEEN_NAP) ;
     ok = find_unknown(u, &unseen) ;
   }
+  if (!ok) s4_warnsys("unable to see what no mount table shows") ;
   x = genalloc_s(s4_unseen, &unseen) ;
   left->at_risk |= !!genalloc_len(s4_unseen, &unseen) ;
   for (size_t k = 0 ; k < genalloc_len(s4_unseen, &unseen) && k < NAMED_MAX ; k++)
@@ -230,20 +231,21 @@ int s4_unmount_name_left (s4_unmount const *u, s4_left *left)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
-  int ok, unseen = 0 ;
+  int ok ;
   *left = (s4_left){ .late = 0 } ;
   name_mounts(u, left) ;
   name_pending(u, left) ;
   ok = s4_storage_load_all(&st, &ms) ;
+  if (!ok || ms.unseen) s4_mounts_warn_unseen(ok ? ms.unseen : errno) ;
   if (ok)
   {
     name_elsewhere(u, &st, left) ;
-    unseen = ms.unseen ;
+    ok = !ms.unseen ;
     s4_storage_free(&st) ;
     s4_mounts_free(&ms) ;
   }
-  if (ok && !unseen && !s4.container) ok = name_unseen(u, left) ;
+  if (ok && !s4.container) ok = name_unseen(u, left) ;
   name_hidden(u) ;
   name_hosts(u) ;
-  return ok && (!unseen || (errno = unseen, 0)) ;
+  return ok ;
 }

@@ -5,14 +5,18 @@
   or a thread keeps, layers of an overlay in another one. Their drivers list them as long as they live.
 */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/major.h>
+
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
-#include <skalibs/types.h>
 
 #include "stage4.h"
+
+#define LOOP_TIMEOUT 1000   /* for what their files lie on */
 
 static struct { char const *dir, *type ; } const drivers[] =
   { { "/sys/fs/ext4", "ext4" }, { "/sys/fs/xfs", "xfs" }, { "/sys/fs/f2fs", "f2fs" } } ;
@@ -24,19 +28,16 @@ struct search
   char const *type ;
 } ;
 
- /* "254:1"; other things than disks are listed there, too */
+ /* Other things than disks are listed there, too. */
 
 static int device_named (char const *name, uint64_t *device)
 {
   stralloc path = STRALLOC_ZERO, text = STRALLOC_ZERO ;
-  unsigned int major, minor ;
-  size_t len = 0 ;
-  if (s4_cat(&path, "/sys/class/block/", name, "/dev") && s4_sys_read(path.s, &text)) len = uint_scan(text.s, &major) ;
-  if (len && (text.s[len] != ':' || !uint_scan(text.s + len + 1, &minor))) len = 0 ;
-  if (len) *device = (uint64_t)major << 32 | minor ;
+  int r = s4_cat(&path, "/sys/class/block/", name, "/dev") && s4_sys_read(path.s, &text)
+   && s4_device_scan(text.s, device) ;
   stralloc_free(&path) ;
   stralloc_free(&text) ;
-  return !!len ;
+  return r ;
 }
 
  /* Only ext4 says so, in its first line. */
@@ -67,7 +68,7 @@ static int look_at_all (struct search *x)
   for (unsigned int k = 0 ; k < sizeof drivers / sizeof *drivers ; k++)
   {
     x->type = drivers[k].type ;
-    if (!s4_sys_each(drivers[k].dir, &look_at, x)) return 0 ;   /* -1: there is no such driver */
+    if (s4_sys_each(drivers[k].dir, &look_at, x) != 1) return 0 ;
   }
   return 1 ;
 }
@@ -104,7 +105,7 @@ static int add_mount (s4_mounts *ms, s4_unseen const *x)
   return 1 ;
 }
 
-int s4_mounts_add_unseen (s4_mounts *ms)
+static int add_unseen (s4_mounts *ms)
 {
   genalloc unseen = GENALLOC_ZERO ;
   int ok = s4_unseen_find(&unseen) ;   /* if not: those that our own table doesn't have, or not even these */
@@ -115,37 +116,65 @@ int s4_mounts_add_unseen (s4_mounts *ms)
   return ok ;
 }
 
+ /* --- what lies in files --- */
+
  /*
-   What lies below a file is not known where the file's own file system is in no table: its name leads nowhere. So those
-   in loop devices come before all that are not.
+   The name of a file leads nowhere if its file system is in no table; the kernel knows which one it is. Where it does
+   not say so in time, all that are not in files come later.
  */
 
-static int add_loop_edges (s4_storage *st)
+static int add_edges_to (s4_storage *st, unsigned int first, s4_loop const *loop)
 {
-  s4_mount const *m = st->ms->m ;
-  unsigned int n = st->ms->n ;
-  for (unsigned int i = 0 ; i < n ; i++)
+  for (unsigned int k = 0 ; k < st->nsb ; k++)
   {
-    if (!m[i].in_no_table || !s4_dev_on_loop(m + i)) continue ;
-    for (unsigned int k = 0 ; k < n ; k++)
-    {
-      s4_edge const e = { .first = i, .then = k, .kind = S4_EDGE_MAYBE } ;
-      if (st->at_risk[k] && !s4_dev_on_loop(m + k) && !genalloc_append(s4_edge, &st->edges, &e)) return 0 ;
-    }
+    s4_edge const e = { .first = first, .then = st->first[k] } ;
+    int const below = loop->backing != S4_NODEVICE ? s4_mount_device(st->ms->m + e.then) == loop->backing
+     : st->at_risk[e.then] && st->ms->m[e.then].major != LOOP_MAJOR ;
+    if (below && e.then != first && !genalloc_append(s4_edge, &st->edges, &e)) return 0 ;
   }
   return 1 ;
 }
 
-int s4_storage_load_whole (s4_storage *st, s4_mounts *ms)
+static int add_edges_of (s4_storage *st, unsigned int i, genalloc const *loops)
 {
-  unsigned int seen ;
-  int known ;
-  if (!s4_storage_load_all(st, ms)) return 0 ;
-  seen = ms->n ;
-  known = s4.container || s4_mounts_add_unseen(ms) ? 1 : -1 ;
-  if (ms->n == seen) return known ;
+  genalloc devices = GENALLOC_ZERO ;   /* uint64_t: loop devices that it lies in */
+  s4_loop const *x = genalloc_s(s4_loop, loops) ;
+  int ok = s4_dev_loops(st->ms->m + i, &devices) ;
+  for (size_t n = genalloc_len(uint64_t, &devices) ; ok && n-- ; )
+    for (size_t k = 0 ; ok && k < genalloc_len(s4_loop, loops) ; k++)
+      if (x[k].device == genalloc_s(uint64_t, &devices)[n]) ok = add_edges_to(st, i, x + k) ;
+  genalloc_free(uint64_t, &devices) ;
+  return ok ;
+}
+
+static int add_loop_edges (s4_storage *st)
+{
+  genalloc loops = GENALLOC_ZERO ;
+  int ok = s4_loops_find(&loops, 0, LOOP_TIMEOUT) ;
+  if (!ok) ok = errno != ENOMEM ;      /* then as the names of the files say */
+  for (unsigned int k = 0 ; ok && loops.len && k < st->nsb ; k++)
+    if (st->at_risk[st->first[k]]) ok = add_edges_of(st, st->first[k], &loops) ;
+  genalloc_free(s4_loop, &loops) ;
+  return ok ;
+}
+
+static int find_whole (s4_storage *st, s4_mounts const *ms, int ordered)
+{
+  if (!ms->n) return (errno = ENODATA, 0) ;
+  if (!s4_storage_find(st, ms)) return 0 ;
+  if (!ordered || add_loop_edges(st)) return 1 ;
   s4_storage_free(st) ;
-  if (s4_storage_find(st, ms) && add_loop_edges(st)) return known ;
+  return (errno = ENOMEM, 0) ;
+}
+
+int s4_storage_load_whole (s4_storage *st, s4_mounts *ms, int ordered)
+{
+  int unknown = 0 ;
+  int e ;
+  if (!s4_mounts_load_all(ms)) return 0 ;
+  if (!s4.container && !add_unseen(ms)) unknown = errno ;
+  if (find_whole(st, ms, ordered)) return unknown ? (errno = unknown, -1) : 1 ;
+  e = errno ;
   s4_mounts_free(ms) ;
-  return 0 ;
+  return (errno = e, 0) ;
 }

@@ -21,11 +21,13 @@
 
 #include "stage4.h"
 
+#define LATE_STEP 2000       /* what a step has when the budget is over */
 #define BUSY_PATIENCE 2000   /* who had it and was just killed lets go of it in the end of his exit */
 
 void s4_watchdog_feed (void)
 {
-  if (s4.watchdog >= 0 && s4_now() < s4.budget.deadline) ioctl(s4.watchdog, WDIOC_KEEPALIVE, 0) ;
+  if (s4.watchdog < 0) return ;
+  if (s4_now() < s4.budget.deadline || s4_now() < s4.budget.start + LATE_STEP) ioctl(s4.watchdog, WDIOC_KEEPALIVE, 0) ;
 }
 
  /* Asked for something that does no harm, whatever else that fd may be. */
@@ -36,23 +38,24 @@ static int is_watchdog (int fd)
   return !ioctl(fd, WDIOC_GETSUPPORT, &info) ;
 }
 
+int s4_watchdog_named (char const *variable)
+{
+  char const *s = s4_getenv(variable) ;
+  unsigned int fd ;
+  return s && uint0_scan(s, &fd) && fd > 2 && fd <= INT32_MAX && is_watchdog((int)fd) ? (int)fd : -1 ;
+}
+
 int s4_watchdog_inherited (void)
 {
-  static char const *const names[] = { "STAGE4_WATCHDOG", "WDTFD" } ;
-  for (unsigned int i = 0 ; i < sizeof names / sizeof *names ; i++)
-  {
-    char const *s = s4_getenv(names[i]) ;
-    unsigned int fd ;
-    if (s && uint0_scan(s, &fd) && fd > 2 && fd <= INT32_MAX && is_watchdog((int)fd)) return (int)fd ;
-  }
-  return -1 ;
+  int fd = s4_watchdog_named("STAGE4_WATCHDOG") ;
+  return fd >= 0 ? fd : s4_watchdog_named("WDTFD") ;
 }
 
 int s4_watchdog_open (char const *device)
 {
   s4_ms const limit = s4_limit(BUSY_PATIENCE) ;
   int fd ;
-  while ((fd = open(device, O_WRONLY | O_NOCTTY)) == -1 && errno == EBUSY && s4_now() < limit)
+  while ((fd = open(device, O_WRONLY | O_NOCTTY | O_NONBLOCK)) == -1 && errno == EBUSY && s4_now() < limit)
     s4_poll(0, 0, s4_now() + S4_TICK) ;
   if (fd == -1 || is_watchdog(fd)) return fd ;
   fd_close(fd) ;

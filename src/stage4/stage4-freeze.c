@@ -58,7 +58,7 @@ int main (int argc, char const **argv, char const *const *envp)
     s4_info("a container: the file systems are the host's, nothing to do") ;
     s4_step_next(argv, S4_DONE) ;
   }
-  known = s4_storage_load_whole(&st, &ms) ;
+  known = s4_storage_load_whole(&st, &ms, 1) ;
   if (known == -1) s4_warnsys("unable to see what no mount table shows") ;
   if (!known || !s4_freezable_find(&sb, &st))
   {

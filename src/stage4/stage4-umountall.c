@@ -57,11 +57,7 @@ static int umountall (s4_unmount *u)
   }
   s4_unmount_check_pending(u) ;
   failed |= !shows_root(&u->ms) ;
-  if (!s4_unmount_name_left(u, &left))
-  {
-    s4_mounts_warn_unseen(errno) ;
-    failed = 1 ;
-  }
+  if (!s4_unmount_name_left(u, &left)) failed = 1 ;
   report(u, start) ;
   if (s4.container) left.at_risk = left.late = 0 ;
   return left.late ? S4_LATE : failed || left.at_risk ? S4_LEFT : S4_DONE ;

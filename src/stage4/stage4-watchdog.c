@@ -8,6 +8,7 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <unistd.h>
 
 #include <skalibs/djbunix.h>
 #include <skalibs/sgetopt.h>
@@ -22,8 +23,6 @@ struct options
   s4_ms timeout ;
 } ;
 
-static char const *const usual[] = { "/dev/watchdog0", "/dev/watchdog" } ;
-
  /* Halted, or in another kernel, the machine would be reset by it all the same. */
 
 static int must_stay_off (char const *device)
@@ -32,17 +31,13 @@ static int must_stay_off (char const *device)
    && s4_watchdog_says(device, "nowayout", "1") && s4_watchdog_says(device, "state", "inactive") ;
 }
 
-static int open_first (char const **device)
+ /* The first of the usual ones may be known by its old name only. */
+
+static char const *device_of (struct options const *o)
 {
-  int fd = -1 ;
-  if (*device) return s4_watchdog_open(*device) ;
-  for (unsigned int i = 0 ; i < sizeof usual / sizeof *usual && fd == -1 && (!i || errno == ENOENT) ; i++)
-  {
-    *device = usual[i] ;
-    if (must_stay_off(*device)) break ;
-    fd = s4_watchdog_open(*device) ;
-  }
-  return fd ;
+  static char const first[] = "/dev/watchdog0", old[] = "/dev/watchdog" ;
+  char const *device = o->device ? o->device : s4_getenv("WATCHDOG_DEVICE") ;
+  return device ? device : access(first, F_OK) && !access(old, F_OK) ? old : first ;
 }
 
 static int take (int fd, char const *how, char const *what, s4_ms timeout)
@@ -54,7 +49,8 @@ static int take (int fd, char const *how, char const *what, s4_ms timeout)
   s4_watchdog_feed() ;
   if (!s4_setenv("STAGE4_WATCHDOG", S4_NUM(fd)))
   {
-    s4_warnsys("the next programs don't know of the watchdog") ;
+    s4_warnsys("the next programs can't be told of the watchdog, so it is disarmed") ;
+    s4_watchdog_disarm() ;
     return S4_NOTSTARTED ;
   }
   s4_info(how, what, " (", s4_watchdog_name(fd), "), ", seconds ? S4_NUM(seconds) : "unknown number of", " s",
@@ -64,26 +60,28 @@ static int take (int fd, char const *how, char const *what, s4_ms timeout)
 
 static int arm (struct options const *o)
 {
-  char const *device = o->device ? o->device : s4_getenv("WATCHDOG_DEVICE") ;
+  char const *const device = device_of(o) ;
   int fd = s4_watchdog_inherited() ;
   if (fd >= 0) return take(fd, "took over fd ", S4_NUM(fd), o->timeout) ;
-  if (device && must_stay_off(device)) fd = -1 ;
-  else fd = open_first(&device) ;
-  if (fd >= 0) return take(fd, "armed ", device, o->timeout) ;
   if (must_stay_off(device))
+  {
     s4_warn("not armed: ", device, " can't be disarmed (nowayout), and would reset the machine after ",
       s4_action_name(s4.action)) ;
-  else if (errno == ENOENT && !o->device) s4_info("no watchdog on this machine") ;
+    return S4_NOTSTARTED ;
+  }
+  fd = s4_watchdog_open(device) ;
+  if (fd >= 0) return take(fd, "armed ", device, o->timeout) ;
+  if (errno == ENOENT && !o->device) s4_info("no watchdog on this machine") ;
   else s4_warnsys("unable to open ", device) ;
   return S4_NOTSTARTED ;
 }
 
 static int show_plan (struct options const *o)
 {
-  char const *device = o->device ? o->device : s4_getenv("WATCHDOG_DEVICE") ;
+  char const *const device = device_of(o) ;
   int fd = s4_watchdog_inherited() ;
-  if (!device) device = usual[0] ;
   if (fd >= 0) s4_planline("take over fd ", S4_NUM(fd), ": ", s4_watchdog_name(fd)) ;
+  else if (access(device, F_OK)) s4_planline("leave ", device, ": it is not there") ;
   else if (must_stay_off(device)) s4_planline("leave ", device, ": it can't be disarmed (nowayout)") ;
   else s4_planline("arm ", device, ", ", S4_MS(o->timeout)) ;
   return S4_DONE ;
@@ -107,6 +105,7 @@ int main (int argc, char const **argv, char const *const *envp)
     }
     argv += l.ind ;
   }
+  if (s4.action == S4_RETURN) s4_step_refuse("after stage4-begin -A return nobody feeds it any more") ;
   s4_step_checked(argv, 0) ;
 
   if (s4.container)

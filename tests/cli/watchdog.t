@@ -17,6 +17,9 @@ $ stage4-watchdog -t 0 echo
 $ stage4-watchdog -d watchdog0 echo
 ! stage4-watchdog: fatal: invalid device (must begin with /): watchdog0
 = 100
+$ STAGE4_PID=1 STAGE4_ACTION=return stage4-watchdog echo not reached
+! stage4-watchdog: fatal: after stage4-begin -A return nobody feeds it any more
+= 100
 $ stage4-watchdog -f helper code sh -c 'echo "? is $CODE"'
 ! stage4-watchdog: info: a container: the watchdog is the host's, nothing to do
 | ? is 0

@@ -74,30 +74,37 @@ done
 ok "unseen: the machine reset itself" console_has "$console" 'reboot: Restarting system'
 disks_clean unseen a b c d e f
 
-# A file system in a sparse file, and the one the file lies on: both below a lazy unmount, as one beside a dead disk. The
-# last megabyte is written when nothing else will flush it any more. One that is read-only. There is no /sys.
-new_disks 12M b c d inner
+# A file system in a sparse file in a file system in another one, all below a lazy unmount, as one beside a dead disk. The
+# last is written when nothing else will flush it any more. One that is read-only. There is no /sys, nor nodes in /dev.
+new_disks 12M b c d
+new_disks 4M innermost
 rm -rf "$work/dir"
-mkdir "$work/dir"
+mkdir -p "$work/dir/inner"
+cp --sparse=always "$work/innermost.img" "$work/dir/inner/innermost"
+image_ext4 "$work/inner.img" 12M "$work/dir/inner"
+rm -r "$work/dir/inner"
 cp --sparse=always "$work/inner.img" "$work/dir/inner"
 image_ext4 "$work/a.img" 48M "$work/dir"
 VM_APPEND=quiet guest "$work"/{a,b,c,d}.img <<'END'
-mkdir /a /b /c /d /inner
+mkdir /a /b /c /d /inner /innermost /nodes
 ln -s load /bin/@load
 dm create dead /dev/vdb
 mount -t ext4 /dev/mapper/dead /b   # the kernel finds it first
 mount -t ext4 /dev/vda /a
 losetup /dev/loop0 /a/inner
 mount -t ext4 /dev/loop0 /inner
+losetup /dev/loop1 /inner/innermost
+mount -t ext4 /dev/loop1 /innermost
 mount -t ext4 /dev/vdc /c
 mount -t ext4 -o ro /dev/vdd /d
-for i in inner c ; do
+for i in innermost inner c ; do
   cd /$i
   @load sleeper >/dev/null &
   cd /
 done
-await sh -c 'test $(pidof @load | wc -w) = 2'
+await sh -c 'test $(pidof @load | wc -w) = 3'
 ls -l /proc/[0-9]*/cwd | grep '/inner\|/c$'
+umount -l /innermost
 umount -l /inner
 umount -l /a
 umount -l /c
@@ -108,22 +115,28 @@ umount -l /d
 echo data >/b/data
 dm suspend dead
 umount /sys
+mount -t tmpfs nodes /nodes
+cp -a /dev/console /dev/null /dev/kmsg /dev/urandom /nodes
+mount --move /nodes /dev
 echo "=== request"
 exec stage4-begin -v 2 -A reboot -t 60s stage4-nuke \
-  stage4-hook ' sh' ' -c' ' for i in $(pidof @load) ; do dd if=/dev/urandom of=/proc/$i/cwd/late bs=64k count=16 2>/dev/null ; done' '' \
+  stage4-hook ' sh' ' -c' ' for i in $(pidof @load) ; do dd if=/dev/urandom of=/proc/$i/cwd/late bs=64k count=8 2>/dev/null ; done' '' \
   stage4-umountall -t 2s stage4-freeze -t 3s stage4-hook ' env' '' stage4-hpr -t 1s
 END
-ok "stacked: both are frozen, the upper one first" awk '
-  /froze \[in no mount table\] \(ext4 on \/dev\/loop0/ { upper = NR }
+ok "stacked: all are frozen, the upper ones first" awk '
+  /froze \[in no mount table\] \(ext4 on \/dev\/loop1/ { upper = NR }
+  /froze \[in no mount table\] \(ext4 on \/dev\/loop0/ { middle = NR }
   /froze \[in no mount table\] \(ext4 on \/dev\/vda/ { lower = NR }
-  END { exit !(upper && lower > upper) }' "$console"
+  END { exit !(upper && middle > upper && lower > middle) }' "$console"
 ok "stacked: of one that is read-only nothing is said" not console_has "$console" 'vdd'
-ok "stacked: the end says that there is no other" console_has "$console" 'left: 1 unmounts under way, 3 writable file systems'
+ok "stacked: the end says that there is no other" console_has "$console" 'left: 1 unmounts under way, 4 writable file systems'
 ok "stacked: the machine reset itself" console_has "$console" 'reboot: Restarting system'
 disks_clean stacked a c d
 ok "stacked: the inner one can be read" image_file "$work/a.img" /inner "$work/inner.img"
 disks_clean "stacked, inner" inner
-for i in inner c ; do ok "stacked: what was written last is on $i" image_file "$work/$i.img" /late "$work/late" ; done
+ok "stacked: the innermost one can be read" image_file "$work/inner.img" /innermost "$work/innermost.img"
+disks_clean "stacked, innermost" innermost
+for i in innermost inner c ; do ok "stacked: what was written last is on $i" image_file "$work/$i.img" /late "$work/late" ; done
 
 # The layers of overlays that are kept: moved since; mounted elsewhere only. A dead disk that only a file keeps. Disks
 # that have nothing to do with all that: idle, covered by what is kept, kept in another mount namespace.
