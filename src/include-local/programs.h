@@ -19,5 +19,6 @@ S4_PROGRAM(freeze)
 S4_PROGRAM(hpr)
 S4_PROGRAM(ramfs)
 S4_PROGRAM(takeover)
+S4_PROGRAM(busy)
 
 #undef S4_PROGRAM

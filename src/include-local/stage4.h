@@ -939,6 +939,11 @@ extern int s4_path_walk (char const *path, s4_walk_func *f, void *data) ;
 extern int s4_mount_id (int fd) ;                       /* what an open file, O_PATH too, was opened through; -1 */
  /* of a file of /proc/PID/fdinfo; -1 */
 extern int s4_mount_id_of_fdinfo (char const *name) ;
+ /*
+   what it lies on, and which block device it is (S4_NODEVICE: none), as fstatat(2), "": of fd itself, but without
+   asking a server or daemon; 0 with errno
+ */
+extern int s4_file_device (int fd, char const *name, uint64_t *device, uint64_t *raw) ;
 
 
  /* names.c: "a, b, c and 4 more" */
@@ -1008,6 +1013,8 @@ extern int s4_sys_read (char const *path, stralloc *) ;
  /* the same; the path in pieces */
 #define s4_sys_read_at(sa, ...) s4_sys_read_strings((sa), S4_STRINGS(__VA_ARGS__))
 extern int s4_sys_read_strings (stralloc *, char const *const *, size_t) ;
+ /* the number of the device in that directory, which ends with a slash */
+extern int s4_sys_number (char const *dir, char const *name, uint64_t *device) ;
  /* s4_dir_each() there; 1 also if there is no such directory */
 extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data) ;
  /* the path of a block device's file there, 0-terminated beyond len; file: "" or with a slash before it */
@@ -1031,18 +1038,23 @@ extern int s4_dev_loops (s4_mount const *, genalloc *loops) ;
 extern int s4_loop_used (char const *name) ;
 
 
- /* loops.c: loop devices that something may be written to, whoever has it mounted, or nobody */
+ /* loops.c: loop devices with a file, whoever has them mounted, or nobody */
 
 typedef struct s4_loop_s s4_loop ;
 struct s4_loop_s
 {
+  char const *name ;    /* "/dev/loop0" */
   uint64_t device ;
   uint64_t backing ;    /* what its file lies on, as stat(2) tells it; S4_NODEVICE: not known by then */
+  uint64_t raw ;        /* the block device that its file is; S4_NODEVICE: none, or not known */
   char const *file ;    /* its name, from where it was opened; or null */
 } ;
 #define S4_NODEVICE UINT64_MAX
- /* s4_loop; replaces what was there. Asks each device, in children. 0 with errno */
-extern int s4_loops_find (genalloc *loops, s4_ms timeout) ;
+ /*
+   s4_loop, also the read-only ones if all; replaces what was there. Each is asked in a child, none if timeout is 0.
+   0 with errno
+ */
+extern int s4_loops_find (genalloc *loops, int all, s4_ms timeout) ;
 
 
  /* unseen.c: file systems of disks (ext4, xfs, f2fs) that live, but that no mount table shows */
@@ -1182,9 +1194,30 @@ extern void s4_hardreboot (enum s4_action_e, char const *arg) gccattr_noreturn ;
 extern void s4_lastresort (int code) gccattr_noreturn ;
 
 
- /* holders.c: who keeps mounts busy */
+ /* hands.c: what a process has open */
 
 enum s4_hold_e { S4_HOLDS_FILE, S4_HOLDS_CWD, S4_HOLDS_ROOT, S4_HOLDS_EXE, S4_HOLDS_MAP } ;
+#define S4_FDNAME_MAX 16   /* such a name also fits behind "/fdinfo/" into S4_PROCNAME */
+
+typedef struct s4_hands_s s4_hands ;
+struct s4_hands_s
+{
+  void (*file) (pid_t tid, char const *fd, void *data) ;   /* its /proc/TID/fd/FD; or null */
+  int (*link) (pid_t tid, enum s4_hold_e, void *data) ;    /* s4_hold_link(); 0: it isn't there */
+  void (*maps) (pid_t tid, void *data) ;                   /* for s4_maps_each(); or null */
+  void *data ;
+} ;
+ /* calls these for each table of files, directories and memory that its threads have; 0 with errno: not allowed */
+extern int s4_hands_look (s4_process const *, s4_hands const *) ;
+ /* errno, which stays, says that this process may not be looked at, and it is there */
+extern int s4_hands_denied (pid_t) ;
+extern char const *s4_hold_link (enum s4_hold_e) gccattr_const ;   /* "/cwd", "/root" or "/exe" */
+ /* f for each mapping of a file; that may block, if the process is about to change them and stuck in it */
+typedef void s4_map_func (uint64_t device, char const *path, void *data) ;
+extern void s4_maps_each (pid_t tid, s4_map_func *f, void *data) ;
+
+
+ /* holders.c: who keeps mounts busy */
 
 typedef struct s4_holder_s s4_holder ;
 struct s4_holder_s
@@ -1199,6 +1232,90 @@ extern int s4_holders_find (s4_tree const *, unsigned int const *which, unsigned
   genalloc *holders) ;
  /* "12 sh (open file), ..." newly allocated; null: none */
 extern char const *s4_holders_name (genalloc const *holders, unsigned int mount) ;
+
+
+ /* busy.c: who keeps a file system or a block device busy; pure */
+
+enum s4_busy_e
+{
+  S4_BUSY_FILE = S4_HOLDS_FILE, S4_BUSY_CWD = S4_HOLDS_CWD, S4_BUSY_ROOT = S4_HOLDS_ROOT,
+  S4_BUSY_EXE = S4_HOLDS_EXE, S4_BUSY_MAP = S4_HOLDS_MAP,   /* a process: these come first */
+  S4_BUSY_MOUNTED,         /* a mount of it: of a device, or at another place */
+  S4_BUSY_CARRIES,         /* a mount on it */
+  S4_BUSY_NAMESPACE,       /* another mount namespace has it; with a process that keeps that */
+  S4_BUSY_OVERLAY,
+  S4_BUSY_MAYBE_OVERLAY,
+  S4_BUSY_LOOP,
+  S4_BUSY_SWAP,
+  S4_BUSY_DM,
+  S4_BUSY_MD,
+  S4_BUSY_BLOCK,           /* some other block device */
+  S4_BUSY_KERNEL
+} ;
+
+#define S4_BUSY_NAME_MAX 512
+
+typedef struct s4_busy_s s4_busy ;
+struct s4_busy_s    /* without pointers: children answer with it */
+{
+  unsigned int target ;         /* index */
+  enum s4_busy_e kind ;
+  pid_t pid ;                   /* 0: no process */
+  unsigned int more ;           /* files of this kind besides that one; or processes of that namespace */
+  char comm[S4_COMM_MAX] ;
+  char part[32] ;               /* the partition, or "" */
+  char name[S4_BUSY_NAME_MAX] ; /* of the file, as /proc has it; the mount point, the device; cut */
+} ;
+
+typedef struct s4_busyplace_s s4_busyplace ;
+struct s4_busyplace_s    /* a target is one of these, or a disk and its partitions */
+{
+  unsigned int target ;
+  uint64_t device ;      /* of the file system, or the block device */
+  unsigned int mount ;   /* id of the mount that a path lies on; 0: a block device */
+  char const *part ;     /* or "" */
+  char const *node ;     /* "/dev/NAME" of a block device, and another name of it, as sources of mounts; or null */
+  char const *alias ;
+} ;
+
+typedef struct s4_placed_s s4_placed ;
+struct s4_placed_s       /* where a path leads */
+{
+  uint64_t raw ;         /* the block device that it is, else S4_NODEVICE */
+  uint64_t device ;      /* of the file system; S4_NODEVICE: not known */
+  unsigned int mount ;   /* id, 0: not known */
+} ;
+
+ /* The next ones append s4_busy to found; places: s4_busyplace. 0: no memory */
+
+extern int s4_busy_add (genalloc *found, s4_busyplace const *, enum s4_busy_e, char const *name) ;
+ /* by the table of this mount namespace; layers of overlays may have names from below oldroot, or null */
+extern int s4_busy_mounts (genalloc *found, genalloc const *places, s4_mounts const *, char const *oldroot) ;
+ /* by that of another one: S4_BUSY_NAMESPACE and overlays, without a process */
+extern int s4_busy_elsewhere (genalloc *found, genalloc const *places, s4_mounts const *) ;
+ /* swaps: s4_swap, each with where it was placed */
+extern int s4_busy_swaps (genalloc *found, genalloc const *places, s4_tree const *, genalloc const *swaps,
+  s4_placed const *) ;
+extern int s4_busy_loops (genalloc *found, genalloc const *places, s4_tree const *, genalloc const *loops) ;
+ /* the mount in the table that a path lies on: by its id, else by its name; an index, or S4_NONE */
+extern unsigned int s4_placed_mount (s4_tree const *, s4_placed const *, char const *path) ;
+extern int s4_busy_is_on (s4_busyplace const *, s4_mount const *) ;   /* that mount is of it */
+ /* appends the words for a report: "123 sh (open file /x, deleted)" */
+extern int s4_busy_cat (stralloc *, s4_busy const *) ;
+
+ /* busyfind.c, busyprocs.c: the same of all that can be seen */
+
+enum s4_sought_e { S4_SOUGHT, S4_NOT_THERE, S4_NO_TABLE } ;
+ /*
+   s4_busy of each of n paths, block devices or names of dm devices, what is one's behind what is another's; replaces
+   what was there. S4_SOUGHT: errno is 0, or (ETIMEDOUT ...) says why some may be missing. S4_NOT_THERE: *which of the
+   names is not there. S4_NO_TABLE: the mount table can't be read, with errno
+ */
+extern enum s4_sought_e s4_busy_find (genalloc *found, char const *const *names, unsigned int n, s4_ms timeout,
+  unsigned int *which) ;
+ /* of processes and other mount namespaces, in a child; 0 with errno: not all */
+extern int s4_busy_processes (genalloc *found, genalloc const *places, s4_tree const *, unsigned int ntargets,
+  s4_ms timeout) ;
 
 
  /* hook.c: one program, or a part of the chain, with a limit (hook, hookdir, settle) */

@@ -145,7 +145,7 @@ static int find_carriers_of_loops (struct force *f, s4_storage const *all)
 {
   genalloc loops = GENALLOC_ZERO ;
   s4_loop const *x ;
-  int ok = s4_loops_find(&loops, LOOPS_TIMEOUT) ;
+  int ok = s4_loops_find(&loops, 0, LOOPS_TIMEOUT) ;
   x = genalloc_s(s4_loop, &loops) ;
   for (size_t k = 0 ; ok && k < genalloc_len(s4_loop, &loops) ; k++)
     if (!s4_has_device(&all->ms->devices, x[k].device) || is_writable(all, x[k].device))

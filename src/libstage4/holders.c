@@ -1,9 +1,6 @@
 /* ISC license. */
 
-/*
-  Who keeps mounts busy: open files, working directories, roots, programs, mapped files; those of each thread, as each
-  may have its own, and the first one may have ended. In a child: a look at a dead file system may block.
-*/
+/* Who keeps mounts busy, of the processes. In a child: a look at a dead file system may block. */
 
 #include <skalibs/nonposix.h>
 
@@ -13,11 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <linux/kcmp.h>
-
 #include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
-#include <skalibs/types.h>
 
 #include "stage4.h"
 
@@ -31,9 +25,6 @@ struct search
   unsigned int *by_device ;   /* those, sorted */
   unsigned int n ;
   s4_process p ;
-  pid_t thread ;              /* of it, that is looked at */
-  pid_t files_of, dirs_of ;   /* the last thread whose files, whose directories were */
-  int memory_seen ;           /* the program and the mappings, which all threads share */
   pid_t *seen ;               /* of each mount of the table: the last process found there */
 } ;
 
@@ -75,94 +66,40 @@ static void found_device (struct search *s, uint64_t device, enum s4_hold_e how)
 
  /* Opening such a link with O_PATH asks nothing of the file system that it leads to. */
 
-static int look_at_link (struct search *s, char const *link, enum s4_hold_e how)
+static int look_at_link (pid_t tid, enum s4_hold_e how, void *data)
 {
+  struct search *s = data ;
   char name[S4_PROCNAME] ;
-  int fd = openat(s4_proc(), s4_proc_name(name, s->thread, link), O_PATH | O_CLOEXEC) ;
+  int fd = openat(s4_proc(), s4_proc_name(name, tid, s4_hold_link(how)), O_PATH | O_CLOEXEC) ;
   if (fd == -1) return 0 ;
   found_mount(s, s4_mount_id(fd), how) ;
   fd_close(fd) ;
   return 1 ;
 }
 
-static int look_at_file (char const *fd, void *data)
-{
-  struct search *s = data ;
-  char name[S4_PROCNAME + 32] ;
-  if (strlen(fd) > 16) return 1 ;
-  strcat(s4_proc_name(name, s->thread, "/fdinfo/"), fd) ;
-  found_mount(s, s4_mount_id_of_fdinfo(name), S4_HOLDS_FILE) ;
-  return 1 ;
-}
-
-static void look_at_files (struct search *s)
+static void look_at_file (pid_t tid, char const *fd, void *data)
 {
   char name[S4_PROCNAME] ;
-  s4_dir_each(openat(s4_proc(), s4_proc_name(name, s->thread, "/fdinfo"), O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-    &look_at_file, s) ;
+  strcat(s4_proc_name(name, tid, "/fdinfo/"), fd) ;
+  found_mount(data, s4_mount_id_of_fdinfo(name), S4_HOLDS_FILE) ;
 }
 
- /* A mapping outlives its file descriptor and shows only the device: "start-end perms offset MAJOR:MINOR inode". */
-
-static void look_at_maps (struct search *s)
+static void look_at_map (uint64_t device, char const *path, void *data)
 {
-  static stralloc sa = STRALLOC_ZERO ;
-  char name[S4_PROCNAME] ;
-  char const *line ;
-  if (!s4_proc_read(s4_proc_name(name, s->thread, "/maps"), &sa)) return ;
-  for (line = sa.s ; line && *line ; line = strchr(line, '\n'), line = line ? line + 1 : 0)
-  {
-    unsigned int major, minor ;
-    char const *dev = line ;
-    size_t len ;
-    for (unsigned int i = 0 ; dev && i < 3 ; i++) if ((dev = strchr(dev, ' '))) dev++ ;
-    if (!dev || !(len = uint_xscan(dev, &major)) || dev[len] != ':' || !uint_xscan(dev + len + 1, &minor)
-     || !(major | minor)) continue ;
-    found_device(s, (uint64_t)major << 32 | minor, S4_HOLDS_MAP) ;
-  }
+  (void)path ;
+  found_device(data, device, S4_HOLDS_MAP) ;
 }
 
- /* Nearly all threads share all, and a process may have thousands of both: each table is looked at once. */
-
-static void look_at_thread (struct search *s, pid_t tid)
+static void look_at_maps (pid_t tid, void *data)
 {
-  s->thread = tid ;
-  if (!s->files_of || !s4_have_the_same(s->files_of, tid, KCMP_FILES))
-  {
-    s->files_of = tid ;
-    look_at_files(s) ;
-  }
-  if (!s->dirs_of || !s4_have_the_same(s->dirs_of, tid, KCMP_FS))
-  {
-    s->dirs_of = tid ;
-    look_at_link(s, "/cwd", S4_HOLDS_CWD) ;
-    look_at_link(s, "/root", S4_HOLDS_ROOT) ;
-  }
-  if (s->memory_seen || !look_at_link(s, "/exe", S4_HOLDS_EXE)) return ;   /* a thread that has ended has no memory */
-  s->memory_seen = 1 ;
-  look_at_maps(s) ;
-}
-
- /* By its own name in /proc, which no listing shows. */
-
-static int look_at_other_thread (char const *name, void *data)
-{
-  struct search *s = data ;
-  unsigned int tid ;
-  if (uint0_scan(name, &tid) && (pid_t)tid != s->p.pid) look_at_thread(s, (pid_t)tid) ;
-  return 1 ;
+  s4_maps_each(tid, &look_at_map, data) ;
 }
 
 static int look_at_process (pid_t pid, void *data)
 {
   struct search *s = data ;
-  char name[S4_PROCNAME] ;
-  if (pid == getpid() || !s4_process_read(pid, &s->p) || s->p.kthread) return 1 ;
-  s->files_of = s->dirs_of = s->memory_seen = 0 ;
-  look_at_thread(s, pid) ;
-  if (s->p.threads > 1)
-    s4_dir_each(openat(s4_proc(), s4_proc_name(name, pid, "/task"), O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-      &look_at_other_thread, s) ;
+  s4_hands const hands = { .file = &look_at_file, .link = &look_at_link, .maps = &look_at_maps, .data = s } ;
+  if (pid != getpid() && s4_process_read(pid, &s->p) && !s->p.kthread) s4_hands_look(&s->p, &hands) ;
   return 1 ;
 }
 

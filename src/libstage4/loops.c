@@ -22,7 +22,11 @@
 
 #include "stage4.h"
 
-struct found { s4_loop loop ; char const *name ; } ;
+struct search
+{
+  genalloc *loops ;   /* s4_loop */
+  int all ;
+} ;
 
 static int read_of (char const *name, char const *file, stralloc *text)
 {
@@ -31,17 +35,17 @@ static int read_of (char const *name, char const *file, stralloc *text)
 
  /* Read-only ones can lose nothing: of these there may be hundreds. */
 
-static int add_if_written (char const *name, void *data)
+static int add_if_meant (char const *name, void *data)
 {
-  genalloc *all = data ;
-  struct found x = { .loop = { .backing = S4_NODEVICE } } ;
+  struct search const *s = data ;
+  s4_loop x = { .backing = S4_NODEVICE, .raw = S4_NODEVICE } ;
   stralloc text = STRALLOC_ZERO ;
   int r = 1 ;
-  if (!s4_loop_used(name) || (read_of(name, "/ro", &text) && !strcmp(text.s, "1"))) goto end ;
-  if (!read_of(name, "/dev", &text) || !s4_device_scan(text.s, &x.loop.device)) goto end ;
-  x.loop.file = read_of(name, "/loop/backing_file", &text) ? s4_concat(text.s) : 0 ;
+  if (!s4_loop_used(name) || (!s->all && read_of(name, "/ro", &text) && !strcmp(text.s, "1"))) goto end ;
+  if (!s4_sys_number("/sys/block/", name, &x.device)) goto end ;
+  x.file = read_of(name, "/loop/backing_file", &text) ? s4_concat(text.s) : 0 ;
   x.name = s4_concat("/dev/", name) ;
-  r = genalloc_append(struct found, all, &x) ;
+  r = genalloc_append(s4_loop, s->loops, &x) ;
  end:
   stralloc_free(&text) ;
   return r ;
@@ -57,31 +61,31 @@ static uint64_t decode_device (uint64_t d)
 static void tell_backing (unsigned int i, stralloc *answer, void *data)
 {
   struct loop_info64 info ;
-  int fd = open(genalloc_s(struct found, (genalloc *)data)[i].name, O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
+  int fd = open(genalloc_s(s4_loop, (genalloc *)data)[i].name, O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
   if (fd == -1) return ;
-  if (!ioctl(fd, LOOP_GET_STATUS64, &info)) s4_cat(answer, S4_NUM((int64_t)decode_device(info.lo_device))) ;
+  if (!ioctl(fd, LOOP_GET_STATUS64, &info))
+    s4_cat(answer, S4_NUM((int64_t)decode_device(info.lo_device)), " ",
+      S4_NUM(info.lo_rdevice ? (int64_t)decode_device(info.lo_rdevice) : -1)) ;
   fd_close(fd) ;
 }
 
-int s4_loops_find (genalloc *loops, s4_ms timeout)
+int s4_loops_find (genalloc *loops, int all, s4_ms timeout)
 {
-  genalloc all = GENALLOC_ZERO ;   /* struct found */
+  struct search s = { .loops = loops, .all = all } ;
   char (*answers)[S4_ANSWER_MAX] ;
   unsigned int n ;
-  int ok ;
-  loops->len = 0 ;
-  ok = s4_sys_each("/sys/block", &add_if_written, &all) == 1 ;
-  n = (unsigned int)genalloc_len(struct found, &all) ;
-  answers = ok ? calloc(n + 1, sizeof *answers) : 0 ;
-  ok = !!answers ;
-  if (ok) s4_ask_each(n, &tell_backing, &all, s4_limit(timeout), answers) ;
-  for (unsigned int i = 0 ; ok && i < n ; i++)
+  genalloc_setlen(s4_loop, loops, 0) ;
+  if (s4_sys_each("/sys/block", &add_if_meant, &s) != 1) return 0 ;
+  n = (unsigned int)genalloc_len(s4_loop, loops) ;
+  answers = calloc(n + 1, sizeof *answers) ;
+  if (!answers) return 0 ;
+  if (timeout) s4_ask_each(n, &tell_backing, loops, s4_limit(timeout), answers) ;
+  for (unsigned int i = 0 ; i < n ; i++)
   {
-    s4_loop *x = &genalloc_s(struct found, &all)[i].loop ;
-    if (*answers[i]) uint64_scan(answers[i], &x->backing) ;
-    ok = genalloc_append(s4_loop, loops, x) ;
+    s4_loop *x = genalloc_s(s4_loop, loops) + i ;
+    size_t len = uint64_scan(answers[i], &x->backing) ;
+    if (len) uint64_scan(answers[i] + len + 1, &x->raw) ;   /* not of "-1" */
   }
-  genalloc_free(struct found, &all) ;
   free(answers) ;
-  return ok ;
+  return 1 ;
 }

@@ -1,6 +1,6 @@
 /* ISC license. */
 
-/* The mount that a file was opened through. */
+/* The mount that a file was opened through; its device. */
 
 #include <skalibs/nonposix.h>
 
@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <skalibs/types.h>
@@ -44,4 +46,32 @@ int s4_mount_id (int fd)
   char name[S4_PROCNAME] ;
   int id = by_statx(fd) ;
   return id > 0 ? id : s4_mount_id_of_fdinfo(s4_proc_fdname(name, "fdinfo", fd)) ;   /* before Linux 5.8 */
+}
+
+static uint64_t number (unsigned int major, unsigned int minor)
+{
+  return (uint64_t)major << 32 | minor ;
+}
+
+int s4_file_device (int fd, char const *name, uint64_t *device, uint64_t *raw)
+{
+  int const flags = AT_NO_AUTOMOUNT | (*name ? 0 : AT_EMPTY_PATH) ;
+  struct stat st ;
+  *raw = S4_NODEVICE ;
+#ifdef SYS_statx
+  {
+    struct kernel_statx x ;
+    if (!syscall(SYS_statx, fd, name, AT_STATX_DONT_SYNC | flags, STATX_TYPE, &x))
+    {
+      *device = number(x.stx_dev_major, x.stx_dev_minor) ;
+      if (S_ISBLK(x.stx_mode)) *raw = number(x.stx_rdev_major, x.stx_rdev_minor) ;
+      return 1 ;
+    }
+    if (errno != ENOSYS) return 0 ;
+  }
+#endif
+  if (fstatat(fd, name, &st, flags) == -1) return 0 ;
+  *device = number(major(st.st_dev), minor(st.st_dev)) ;
+  if (S_ISBLK(st.st_mode)) *raw = number(major(st.st_rdev), minor(st.st_rdev)) ;
+  return 1 ;
 }

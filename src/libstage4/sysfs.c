@@ -86,6 +86,14 @@ int s4_device_scan (char const *s, uint64_t *device)
   return 1 ;
 }
 
+int s4_sys_number (char const *dir, char const *name, uint64_t *device)
+{
+  stralloc text = STRALLOC_ZERO ;
+  int r = s4_sys_read_at(&text, dir, name, "/dev") && s4_device_scan(text.s, device) ;
+  stralloc_free(&text) ;
+  return r ;
+}
+
 int s4_sys_device (stralloc *sa, unsigned int major, unsigned int minor, char const *file)
 {
   sa->len = 0 ;

@@ -6,12 +6,14 @@
 #include <stdlib.h>
 
 #include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
 
 #include "stage4.h"
 
 #define LOOK_TIMEOUT 2000   /* for who holds what */
 #define UNSEEN_TRIES 5
 #define UNSEEN_NAP 40
+#define OTHERS_MAX 3        /* of one mount: swaps and loop devices */
 #define NAMED_MAX 50        /* a slow console takes a hundred lines a second; those at risk come first */
 
  /* What was kept by request, and what that lies on, is no failure. */
@@ -37,12 +39,57 @@ static void name_one (s4_unmount const *u, unsigned int i, char const *holders, 
   s4_warn("left: ", m->dir, " (", m->type, " on ", m->source, state, why, who) ;
 }
 
+ /*
+   Swap and loop devices, by the names of their files alone: a child that asks a device, and gets no answer, holds it
+   itself. In a container they are the host's.
+ */
+
+static void find_others (s4_unmount const *u, unsigned int const *which, unsigned int n, genalloc *others)
+{
+  stralloc text = STRALLOC_ZERO ;
+  genalloc places = GENALLOC_ZERO, swaps = GENALLOC_ZERO, loops = GENALLOC_ZERO ;
+  s4_placed *unknown ;
+  if (s4.container) return ;
+  for (unsigned int k = 0 ; k < n ; k++)
+  {
+    s4_mount const *m = u->ms.m + which[k] ;
+    s4_busyplace const p = { .target = which[k], .device = s4_mount_device(m), .mount = m->id, .part = "" } ;
+    if (!genalloc_append(s4_busyplace, &places, &p)) break ;
+  }
+  s4_swaps_load(&text, &swaps) ;
+  unknown = calloc(genalloc_len(s4_swap, &swaps) + 1, sizeof *unknown) ;
+  if (unknown) s4_busy_swaps(others, &places, &u->st.tree, &swaps, unknown) ;
+  if (s4_loops_find(&loops, 1, 0)) s4_busy_loops(others, &places, &u->st.tree, &loops) ;
+  free(unknown) ;
+  stralloc_free(&text) ;
+  genalloc_free(s4_busyplace, &places) ;
+  genalloc_free(s4_swap, &swaps) ;
+  genalloc_free(s4_loop, &loops) ;
+}
+
+static char const *name_holders (s4_unmount const *u, genalloc const *holders, genalloc const *others, unsigned int i)
+{
+  char const *processes = s4_holders_name(holders, i) ;
+  s4_names names = S4_NAMES(OTHERS_MAX) ;
+  if (u->plan.needs_at[i] < u->plan.needs_at[i+1]) return processes ;   /* it carries something, which says more */
+  for (size_t k = 0 ; k < genalloc_len(s4_busy, others) ; k++)
+  {
+    s4_busy const *b = genalloc_s(s4_busy, others) + k ;
+    if (b->target == i && s4_names_next(&names) && !s4_busy_cat(&names.text, b)) break ;
+  }
+  if (!names.n) return processes ;
+  return processes ? s4_concat(processes, ", ", s4_names_end(&names)) : s4_names_end(&names) ;
+}
+
 static void name_these (s4_unmount const *u, unsigned int const *which, unsigned int n)
 {
-  genalloc holders = GENALLOC_ZERO ;
+  genalloc holders = GENALLOC_ZERO, others = GENALLOC_ZERO ;
   int all_known = s4_holders_find(&u->st.tree, which, n, LOOK_TIMEOUT, &holders) ;
-  for (unsigned int k = 0 ; k < n ; k++) name_one(u, which[k], s4_holders_name(&holders, which[k]), all_known) ;
+  find_others(u, which, n, &others) ;
+  for (unsigned int k = 0 ; k < n ; k++)
+    name_one(u, which[k], name_holders(u, &holders, &others, which[k]), all_known) ;
   genalloc_free(s4_holder, &holders) ;
+  genalloc_free(s4_busy, &others) ;
 }
 
 static void name_mounts (s4_unmount const *u, s4_left *left)

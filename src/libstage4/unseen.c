@@ -27,16 +27,6 @@ struct search
   char const *type ;
 } ;
 
- /* Other things than disks are listed there, too. */
-
-static int device_named (char const *name, uint64_t *device)
-{
-  stralloc text = STRALLOC_ZERO ;
-  int r = s4_sys_read_at(&text, "/sys/class/block/", name, "/dev") && s4_device_scan(text.s, device) ;
-  stralloc_free(&text) ;
-  return r ;
-}
-
  /* Only ext4 says so, in its first line. */
 
 static int is_readonly (char const *type, char const *name)
@@ -49,11 +39,13 @@ static int is_readonly (char const *type, char const *name)
   return r ;
 }
 
+ /* Other things than disks are listed there, too. */
+
 static int look_at (char const *name, void *data)
 {
   struct search *x = data ;
   s4_unseen u = { .type = x->type } ;
-  if (!device_named(name, &u.device) || s4_has_device(&x->all->devices, u.device)) return 1 ;
+  if (!s4_sys_number("/sys/class/block/", name, &u.device) || s4_has_device(&x->all->devices, u.device)) return 1 ;
   if (is_readonly(x->type, name)) return 1 ;
   u.name = s4_concat("/dev/", name) ;
   return genalloc_append(s4_unseen, x->unseen, &u) ;
@@ -128,7 +120,7 @@ static int add_edges_of (s4_storage *st, unsigned int i, genalloc const *loops)
 static int add_loop_edges (s4_storage *st)
 {
   genalloc loops = GENALLOC_ZERO ;
-  int ok = s4_loops_find(&loops, LOOP_TIMEOUT) ;
+  int ok = s4_loops_find(&loops, 0, LOOP_TIMEOUT) ;
   if (!ok) ok = errno != ENOMEM ;      /* then as the names of the files say */
   for (unsigned int k = 0 ; ok && loops.len && k < st->nsb ; k++)
     if (st->at_risk[st->first[k]]) ok = add_edges_of(st, st->first[k], &loops) ;

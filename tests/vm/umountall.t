@@ -230,7 +230,7 @@ ok "frozen: who is stuck is named" \
   console_has "$console" 'left: /a \(ext4 on /dev/vda, writable\), held by [0-9]* @load \(open file\)'
 ok "frozen: the file system in a file is given up" console_has "$console" 'gave up unmounting /1 .* after 2\.'
 ok "frozen: it is named" console_has "$console" 'left: /1 \(ext4 on /dev/loop[0-9]*\), still being unmounted'
-ok "frozen: and what it lies on" console_has "$console" 'left: /c \(ext4 on /dev/vdc, writable\), no process holds it'
+ok "frozen: and what it lies on" console_has "$console" 'left: /c \(ext4 on /dev/vdc, writable\), held by loop device /dev/loop[0-9], file /c/file'
 ok "frozen: the time was up" console_has "$console" '^\?=99'
 ok "frozen: where nobody is, it goes" console_has "$console" 'unmounted /b '
 ok "frozen: the other disk goes" test "$(image_marker "$work/d.img")" = free
