@@ -988,6 +988,14 @@ extern void s4_become_fit (enum s4_output_e) ;
 extern void s4_raise_files (void) ;
 
 
+ /*
+   guard.c: who walks the chain is not pid 1: from here on in a child, in which this returns; 0 with errno: it could not
+   be made, so go on without. The parent continues it when it is stopped, and does the last resort when it is killed;
+   else it ends as the child does. Not in a container, nor where somebody else ends the machine.
+ */
+extern int s4_guard (void) ;
+
+
  /* rootfs.c: pivot from an initramfs */
 
  /*

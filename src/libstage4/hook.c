@@ -148,6 +148,16 @@ static void say_waiting (pid_t pid, char const *name, s4_ms waited)
   s4_info("waiting for ", name, other ? ", now " : "", other ? p.comm : "", ", ", S4_MS(waited)) ;
 }
 
+ /* Nuke has continued all there were; a limit is not for sitting it out. */
+
+static void continue_stopped (pid_t pid, char const *name)
+{
+  s4_process p ;
+  if (!s4_process_read(pid, &p) || p.state != 'T') return ;
+  s4_warn(name, " is stopped, it is continued") ;
+  kill(pid, SIGCONT) ;
+}
+
 static int wait_reporting (pid_t pid, char const *name, s4_ms limit, int *wstat)
 {
   s4_ms const start = s4_now() ;
@@ -158,6 +168,7 @@ static int wait_reporting (pid_t pid, char const *name, s4_ms limit, int *wstat)
     if (s4_wait(pid, next < limit ? next : limit, wstat)) return 1 ;
     if (s4_now() >= limit) return 0 ;
     say_waiting(pid, name, s4_now() - start) ;
+    continue_stopped(pid, name) ;
     gap *= 2 ;
   }
 }

@@ -162,6 +162,9 @@ static void begin (struct options *o, char const *const *next)
     s4_step_giveup(S4_NOTSTARTED) ;
   }
   s4_become_fit(o->output) ;
+  if (!s4_guard()) s4_warnsys("unable to start a guard: nobody goes on if this process is killed") ;
+  s4.pid = getpid() ;
+  if (!s4_setenv("STAGE4_PID", S4_NUM(s4.pid))) s4_warnsys("unable to set the environment") ;
   s4_info(s4_action_name(o->action), " by pid ", S4_NUM(getpid()), o->budget ? ", within " : "",
     o->budget ? S4_MS(o->budget) : "") ;
 }
@@ -207,6 +210,5 @@ int main (int argc, char const **argv, char const *const *envp)
 
   if (s4.dryrun) s4_step_next(argv, show_plan(&o, argv)) ;
   begin(&o, argv) ;
-  s4.pid = getpid() ;
   s4_step_next(argv, o.left ? S4_LEFT : S4_DONE) ;
 }

@@ -6,9 +6,11 @@
 */
 
 #include <errno.h>
+#include <sys/wait.h>
 
 #include <skalibs/djbunix.h>
 #include <skalibs/sgetopt.h>
+#include <skalibs/sig.h>
 
 #include "stage4.h"
 
@@ -16,12 +18,18 @@
 
 #define ROUND_TIMEOUT 600000   /* the block's own programs are bounded themselves, foreign ones in it are not */
 #define KILLGRACE 2000
+#define KILLED_MAX 3         /* runs: whoever is killed says nothing about what is left */
 
-static int run_block (char const *const *block, int *ended)
+ /* How a run of the block has ended. */
+
+enum end_e { IN_TIME, KILLED, TOO_LATE } ;
+
+static int run_block (char const *const *block, enum end_e *end)
 {
   int wstat ;
   int r = s4_run(block, &s4_fork_step, s4_limit(ROUND_TIMEOUT), KILLGRACE, &wstat) ;
-  *ended = !r ;
+  *end = r ? TOO_LATE : WIFSIGNALED(wstat) ? KILLED : IN_TIME ;
+  if (*end == KILLED) s4_warn("the block was ended by ", sig_name(WTERMSIG(wstat))) ;
   return r ? r : wait_estatus(wstat) ;
 }
 
@@ -42,14 +50,17 @@ static void say_difference (s4_leftovers const *before, s4_leftovers const *afte
 static int settle (char const *const *block)
 {
   s4_leftovers before, after ;
-  int code, ended ;
+  enum end_e end ;
+  unsigned int killed = 0 ;
+  int code ;
   int known = s4_leftovers_count(&after) ;
   for (;;)
   {
     if (!known) s4_warnsys("unable to count what is there, running the block once") ;
     before = after ;
-    code = run_block(block, &ended) ;
-    if (!known || !ended) return code ;
+    code = run_block(block, &end) ;
+    if (end == KILLED && ++killed < KILLED_MAX) continue ;
+    if (!known || end == TOO_LATE) return code ;
     known = s4_leftovers_count(&after) ;
     if (!known) continue ;
     say_difference(&before, &after) ;

@@ -97,6 +97,7 @@ vm_test () {
   { vm_need && vm_kernel && vm_guest_tools "$work/tools" ; } >&2 || bail_out "no virtual machine"
   vm_stage "$work/stage" virtio_pci virtio_blk "$@"
   cp "$work"/tools/* "$work/stage/bin/"
+  cp "$top/tests/vm/guest/functions.sh" "$work/stage/functions"
 }
 
 # vm_test_stage4 : adds stage4
@@ -114,59 +115,7 @@ guest () {
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
-check () {
-  what=$1
-  shift
-  if "$@" ; then echo "=== $what ok" ; else echo "=== $what FAILED ($?)" ; fi
-}
-not () {
-  ! "$@"
-}
-# ms : since the boot
-ms () {
-  local up idle
-  read -r up idle </proc/uptime
-  echo "${up%.*}${up#*.}0"
-}
-# await COMMAND... : until it succeeds; who waits for two minutes waits in vain
-await () {
-  local last=$(($(ms) + 120000))
-  until "$@" >/dev/null 2>&1 ; do
-    test "$(ms)" -lt $last || { echo "=== waited in vain: $*" ; return 1 ; }
-    usleep 10000
-  done
-}
-# in_state LETTER PID : as in proc(5)
-in_state () {
-  grep -q "^State:.$1" "/proc/$2/status"
-}
-# begin COMMAND... : in the background, as $!, until it has said a line, which is $said
-mkfifo /ready
-begin () {
-  "$@" >/ready &
-  read -r said </ready
-}
-# mount_disk DEVICE DIR : an ext4
-mount_disk () {
-  mkdir -p "$2"
-  mount -t ext4 "$1" "$2"
-}
-# swap_on FILE [PRIORITY]
-swap_on () {
-  mkswap "$1" >/dev/null
-  if test -n "$2" ; then swaponp "$1" "$2" ; else swapon "$1" ; fi
-}
-# swap_file FILE MIB [PRIORITY] : makes it first
-swap_file () {
-  dd if=/dev/zero of="$1" bs=1M count="$2" 2>/dev/null
-  swap_on "$1" "$3"
-}
-# fuse_daemon DIR : a FUSE file system there, which hangs after kill -STOP $daemon; it is spared
-fuse_daemon () {
-  ln -s fusehang /bin/@fusehang
-  begin @fusehang "$1"
-  daemon=$!
-}
+. /functions
 END
     cat
     echo 'sync ; poweroff -f'

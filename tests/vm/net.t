@@ -11,40 +11,9 @@ took () {
   sed -n 's/.* stage4-umountall: info: unmounted .* after \([0-9]*\)\.[0-9]* s$/\1/p' "$console" | head -n 1 | grep .
 }
 
-# The server is this kernel, its client a network namespace; `ip link set server down` is the end of it.
-# shellcheck disable=SC2016
-with_server='
-ln -s nfs /bin/@nfs
-ln -s load /bin/@load
-ln -s autofs /bin/@autofs
-mkdir -p /var/lib/nfs/v4recovery
-begin unshare -n @load sleeper
-client=$!
-in_client () {
-  nsenter -t $client -n "$@"
-}
-ip link set lo up
-ip link add server type veth
-ip link set veth0 netns $client
-ip addr add 10.0.0.1/24 dev server
-ip link set server up
-in_client ip addr add 10.0.0.2/24 dev veth0
-in_client ip link set veth0 up
-begin @nfs serve
-# nfs_on VERSION DIR
-nfs_on () {
-  mkdir -p "$2"
-  in_client nfs mount$1 "$2"
-}
-# stuck_in REGEX PID... : waits until each is
-stuck_in () {
-  local regex=$1
-  shift
-  for pid ; do await grep "$regex" /proc/$pid/stack ; done
-}
-'
+cp "$top/tests/vm/guest/nfs.sh" "$work/stage/nfs"
 boot () {
-  { echo "$with_server" ; cat ; } | VM_APPEND=quiet guest "$@"
+  { echo . /nfs ; cat ; } | VM_APPEND=quiet guest "$@"
 }
 
 new_disks 16M disk below

@@ -24,10 +24,10 @@ ok "fed: it is armed" console_has "$console" 'armed /dev/watchdog0 \(i6300ESB ti
 ok "fed: hooks don't have it" not console_has "$console" 'STAGE4_WATCHDOG'
 ok "fed: the machine reset itself" console_has "$console" 'reboot: Restarting system'
 
-# Who walks the chain is stopped; pid 1 could not be.
+# Who walks the chain is stopped, and so is its guard; pid 1 could not be.
 guest "$work/a.img" <<'END'
 echo "=== request"
-stage4-begin -A reboot -t 60s stage4-nuke -k 100 stage4-watchdog -t 4s stage4-hook ' sh' ' -c' ' kill -STOP $PPID ; echo === stopped' '' stage4-hpr &
+stage4-begin -A reboot -t 60s stage4-nuke -k 100 stage4-watchdog -t 4s stage4-hook ' sh' ' -c' ' kill -STOP $(cut -d " " -f 4 /proc/$PPID/stat) $PPID ; echo === stopped' '' stage4-hpr &
 while : ; do sleep 1 ; done
 END
 ok "stopped: it bites" bitten

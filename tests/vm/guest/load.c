@@ -66,9 +66,13 @@ static int writer (char const *file)
   }
 }
 
-/* Has megabytes of its memory in the swap. */
+/*
+   Has megabytes of its memory in the swap, and nowhere else: what has just been written there stays in memory, too, until
+   it is read and given up again.
+*/
 static int swapped (char const *megabytes)
 {
+  char volatile sum = 0 ;
   size_t len = strtoul(megabytes, 0, 10) << 20 ;
   void *p = mmap(0, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ;
   if (p == MAP_FAILED)
@@ -77,7 +81,12 @@ static int swapped (char const *megabytes)
     return 111 ;
   }
   memset(p, 's', len) ;
-  madvise(p, len, MADV_PAGEOUT) ;
+  for (unsigned int i = 0 ; i < 3 ; i++)
+  {
+    madvise(p, len, MADV_PAGEOUT) ;
+    usleep(100000) ;
+    for (size_t k = 0 ; k < len && i < 2 ; k += 4096) sum += ((char volatile *)p)[k] ;
+  }
   wait_for_ever() ;
   return 0 ;
 }

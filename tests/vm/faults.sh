@@ -1,0 +1,175 @@
+# shellcheck shell=bash
+# The fault table: a machine in which things go wrong, one at a time or several, and what becomes of it. To be sourced
+# after tests/vm/lib.sh by tests/vm/faults.t and tools/faults.
+#
+# Times are by the machine's clock, which counts instructions while it works: a slow host makes nothing late.
+
+fault_limit=$((30000 + 8000 + 2000))   # its budget, the watchdog's time, and a bit; see tests/vm/guest/faults.sh
+
+# A line for each: NAME ; what it is ; disks that may be lost by it, * if all ; what the console or the kernel log says
+fault_steps='watchdog nuke pivot settle umountall swapoff hookdir freeze hpr'
+fault_table=$(
+  echo "none;nothing goes wrong;;left: 0 writable file systems"
+  for step in $fault_steps ; do
+    echo "missing-$step;stage4-$step has been deleted;;unable to execute stage4-$step"
+    echo "broken-$step;stage4-$step can't be executed;;unable to execute stage4-$step"
+    case $step in
+      umountall | swapoff)   # in a child of settle
+        echo "kill-$step;stage4-$step is killed;;the block was ended by KILL"
+        echo "stop-$step;stage4-$step is stopped;;is stopped, it is continued" ;;
+      *)
+        echo "kill-$step;stage4-$step is killed;;which walks the chain, was ended by KILL"
+        echo "stop-$step;stage4-$step is stopped;;which walks the chain, was stopped by STOP" ;;
+    esac
+  done
+  cat <<'END'
+hook-hangs;a hook ignores SIGTERM;;hookdir: .*teardown is not done
+hook-forks;a hook leaves a process behind that ignores signals;;hookdir: .*teardown
+hook-disk;a hook fills a disk;;hook: .*first
+hook-memory;a hook takes all memory;;Killed process
+hook-ramfs;a hook fills the shutdown ramfs;;hookdir: .*teardown
+suspend-root;the disk of / does not answer;root;root
+suspend-bad;a disk with data does not answer;bad;/mnt/bad
+suspend-swap;a disk with swap does not answer;;swap
+error-root;the disk of / fails;root;I/O error
+error-bad;a disk with data fails;bad;I/O error
+error-swap;a disk with swap fails;;swap
+nbd-root;the server of the network block device with / is gone;root;root
+nbd-bad;the server of the network block device with data is gone;bad;/mnt/bad
+nbd-swap;the server of the network block device with swap is gone;;swap
+nfs;an NFS server is gone, and a process writes to it;;/mnt/nfs
+D;a process that can't be killed has a file open;;can't be killed
+respawn;pid 1 starts children again and again;;pid 1
+memory;there is no memory left, and who has it is spared;;spar
+console;the console does not take anything;;reboot after
+no-proc;/proc is not there;;/proc
+no-sys;/sys is not there;;reboot after
+no-dev;/dev is not there;;reboot after
+END
+)
+
+# fault_field NAME NUMBER : of its line
+fault_field () {
+  awk -F';' -v name="$1" -v n="$2" '$1 == name { print $n }' <<<"$fault_table"
+}
+
+fault_names () {
+  cut -d';' -f 1 <<<"$fault_table"
+}
+
+# fault_exclusive NAME NAME : these can't be in one machine
+fault_exclusive () {
+  local disk
+  case $1,$2 in
+    nbd-*,nbd-* | kill-*,stop-* | stop-*,kill-*) return 0 ;;
+  esac
+  for disk in root bad swap ; do
+    case $1,$2 in *-$disk,*-$disk) return 0 ;; esac
+  done
+  return 1
+}
+
+# faults_ready : the machine
+faults_ready () {
+  vm_test dm_mod nbd softdog veth nfsd nfsv3 nfsv4
+  vm_test_stage4
+  mkdir -p "$work/stage/etc/stage4/teardown.d"
+  cp "$top/tests/vm/guest/nfs.sh" "$work/stage/nfs"
+  for i in go first last etc/stage4/teardown.d/teardown ; do
+    cp "$top/tests/vm/guest/faults.sh" "$work/stage/$i"
+    chmod 755 "$work/stage/$i"
+  done
+  image_ext4 "$work/fresh.img" 64M "$work/stage"
+  cat >"$work/stage/init" <<'END'
+#!/bin/sh
+. /load-modules
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+. /functions
+mkdir /dev/disk /new
+i=a
+for name in root data bad swap spare ; do
+  ln -s /dev/vd$i /dev/disk/$name
+  i=$(echo $i | tr a-d b-e)
+done
+case ,$faults, in
+  *,nbd-root,*)
+    ln -s nbd /bin/@nbd
+    begin @nbd /dev/vda /dev/nbd0
+    export nbd=$!
+    mount -t ext4 /dev/nbd0 /new ;;
+  *)
+    dm create root /dev/vda
+    mount -t ext4 /dev/mapper/root /new ;;
+esac
+for i in dev proc sys ; do mount --move /$i /new/$i ; done
+mount -t tmpfs -o mode=755 run /new/run
+cd /new
+mount --move . /
+exec chroot . /go </dev/console >/dev/console 2>&1
+END
+  chmod 755 "$work/stage/init"
+  vm_pack "$work/stage" "$work/initramfs"
+}
+
+# fault_boot NAME[,NAME...] DIR : the console is $console, the disks are in DIR
+fault_boot () {
+  local i
+  mkdir -p "$2"
+  console=$2/console
+  cp --sparse=always "$work/fresh.img" "$2/root.img"
+  for i in data bad ; do image_ext4 "$2/$i.img" 24M ; done
+  for i in swap spare ; do rm -f "$2/$i.img" ; truncate -s 8M "$2/$i.img" ; done
+  VM_CPUS=1 VM_MEMORY=256M VM_ACCEL=tcg,thread=single VM_TIME=150 VM_QEMU='-icount shift=2' VM_APPEND="quiet printk.devkmsg=on faults=$1" \
+    vm_run "$console" "$work/initramfs" "$2"/{root,data,bad,swap,spare}.img || echo "     - the machine had to be ended" >>"$console"
+}
+
+# fault_took : milliseconds from the request to the reset
+fault_took () {
+  local from to end='reboot: Restarting system|softdog: Initiating system reboot|sysrq: Resetting|Rebooting in'
+  from=$(console_clock "$console" '=== request') &&
+    to=$(sed -n -E "s/^ *[0-9]* \[ *([0-9]*)\.([0-9]*)\] ($end).*/\1\2/p" "$console" | head -n 1 | grep .) &&
+    echo $(((to - from) / 1000))
+}
+
+fault_in_time () {
+  local took
+  took=$(fault_took) || { tail -n 30 "$console" ; return 1 ; }
+  echo "$took ms"
+  test "$took" -le $fault_limit
+}
+
+# fault_disks NAME[,NAME...] : those that may not be lost
+fault_disks () {
+  local name lost=''
+  for name in ${1//,/ } ; do lost="$lost $(fault_field "$name" 3)" ; done
+  for name in root data bad ; do
+    case $lost in *" $name"* | *'*'*) ;; *) echo $name ;; esac
+  done
+}
+
+# fault_said NAME[,NAME...] : the reasons
+fault_said () {
+  local name
+  for name in ${1//,/ } ; do
+    console_has "$console" "$(fault_field "$name" 4)" || { echo "nothing says $name:" ; tail -n 30 "$console" ; return 1 ; }
+  done
+}
+
+fault_no_panic () {
+  not grep -E 'Kernel panic|BUG:|Oops' "$console"
+}
+
+# fault_judge NAME[,NAME...] DIR
+fault_judge () {
+  local disk
+  ok "$1: it was made" grep -q '=== request' "$console"
+  ok "$1: reset in time" fault_in_time
+  for disk in $(fault_disks "$1") ; do
+    ok "$1: disk $disk is clean" image_clean "$2/$disk.img"
+    ok "$1: fsck of disk $disk is silent" image_fsck "$2/$disk.img"
+  done
+  ok "$1: it is said" fault_said "$1"
+  ok "$1: no panic" fault_no_panic
+}
