@@ -90,6 +90,25 @@ is "they are gone" "$(mounts)" "/ /proc"
 is "three runs" "$runs" 3
 END
 
+settling "a block that a signal ends each time" <<'END'
+m tmpfs /a
+echo 'kill -9 $$' >/block
+settle
+code 137
+is "three runs" "$runs" 3
+said 'warning: the block was ended by KILL'
+END
+
+settling "a block that was stopped" <<'END'
+m tmpfs /a
+echo 'test -e /stopped || { echo x >/stopped ; kill -STOP $$ ; } ; umount /a 2>/dev/null ; true' >/block
+settle
+code 0
+is "it has gone on" "$(mounts)" "/ /proc"
+ok "soon" between $took 900 20000
+said 'warning: sh is stopped, it is continued'
+END
+
 settling "a block that a signal ends" <<'END'
 m tmpfs /a ; m tmpfs /b
 echo 'umount /a 2>/dev/null || umount /b 2>/dev/null ; kill -9 $$' >/block

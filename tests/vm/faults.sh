@@ -113,16 +113,34 @@ END
   vm_pack "$work/stage" "$work/initramfs"
 }
 
-# fault_boot NAME[,NAME...] DIR : the console is $console, the disks are in DIR
+# fault_in NAME[,NAME...] : what this one leaves is in $dir
+fault_in () {
+  dir=$work/$1
+  console=$dir/console
+}
+
+# fault_boot NAME[,NAME...]
 fault_boot () {
-  local i
-  mkdir -p "$2"
-  console=$2/console
-  cp --sparse=always "$work/fresh.img" "$2/root.img"
-  for i in data bad ; do image_ext4 "$2/$i.img" 24M ; done
-  for i in swap spare ; do rm -f "$2/$i.img" ; truncate -s 8M "$2/$i.img" ; done
+  local dir console i
+  fault_in "$1"
+  mkdir -p "$dir"
+  cp --sparse=always "$work/fresh.img" "$dir/root.img"
+  for i in data bad ; do image_ext4 "$dir/$i.img" 24M ; done
+  for i in swap spare ; do rm -f "$dir/$i.img" ; truncate -s 8M "$dir/$i.img" ; done
   VM_CPUS=1 VM_MEMORY=256M VM_ACCEL=tcg,thread=single VM_TIME=150 VM_QEMU='-icount shift=2' VM_APPEND="quiet printk.devkmsg=on faults=$1" \
-    vm_run "$console" "$work/initramfs" "$2"/{root,data,bad,swap,spare}.img || echo "     - the machine had to be ended" >>"$console"
+    vm_run "$console" "$work/initramfs" "$dir"/{root,data,bad,swap,spare}.img || echo "     - the machine had to be ended" >>"$console"
+}
+
+# at_once NUMBER COMMAND ARG... : the command for each of the arguments, so many at once; fails if one of them does
+at_once () {
+  local number=$1 command=$2 failed=0 arg
+  shift 2
+  for arg ; do
+    while test "$(jobs -rp | wc -l)" -ge "$number" ; do wait -n || failed=1 ; done
+    "$command" "$arg" &
+  done
+  while test -n "$(jobs -p)" ; do wait -n || failed=1 ; done
+  return $failed
 }
 
 # fault_took : milliseconds from the request to the reset
@@ -161,14 +179,15 @@ fault_no_panic () {
   not grep -E 'Kernel panic|BUG:|Oops' "$console"
 }
 
-# fault_judge NAME[,NAME...] DIR
+# fault_judge NAME[,NAME...]
 fault_judge () {
-  local disk
+  local dir console disk
+  fault_in "$1"
   ok "$1: it was made" grep -q '=== request' "$console"
   ok "$1: reset in time" fault_in_time
   for disk in $(fault_disks "$1") ; do
-    ok "$1: disk $disk is clean" image_clean "$2/$disk.img"
-    ok "$1: fsck of disk $disk is silent" image_fsck "$2/$disk.img"
+    ok "$1: disk $disk is clean" image_clean "$dir/$disk.img"
+    ok "$1: fsck of disk $disk is silent" image_fsck "$dir/$disk.img"
   done
   ok "$1: it is said" fault_said "$1"
   ok "$1: no panic" fault_no_panic

@@ -67,7 +67,7 @@ static pid_t find (char const *name)
 static int send (char const *name, int sig)
 {
   struct sched_param const p = { .sched_priority = 1 } ;
-  struct timespec const nap = { .tv_nsec = 200000 } ;
+  struct timespec const nap = { .tv_nsec = 1000000 } ;
   pid_t pid ;
   sched_setscheduler(0, SCHED_FIFO, &p) ;
   (void)!write(1, "ready\n", 6) ;
