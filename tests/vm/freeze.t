@@ -52,6 +52,7 @@ cut=(ext4 xfs btrfs f2fs vfat)
 frozen=("${cut[@]}" nojournal reader)
 
 # unsynced_in DIR... : nothing of it is flushed, until somebody does that
+# shellcheck disable=SC2016  # for the guest
 unsynced_in='
 unsynced_in () {
   local dir
@@ -120,10 +121,12 @@ END
 for i in '' btrfs f2fs inner innermost nojournal xfs ; do
   ok "/$i is frozen" console_has "$console" "froze /$i \\((ext4|btrfs|f2fs|xfs) on "
 done
-ok "vfat with a writer is synced, and named" console_has "$console" "warning: synced, but it can't be frozen: /vfat \\(vfat on /dev/vde\\)"
+ok "vfat with a writer is synced, and named" \
+  console_has "$console" "warning: synced, but it can't be frozen: /vfat \\(vfat on /dev/vde\\)"
 ok "vfat without one is made read-only" console_has "$console" 'made read-only /reader \(vfat on /dev/vdg\)'
 ok "that is a failure" console_has "$console" '^\?=1'
-ok "the last program has its say: in the kernel log, without its file" console_has "$console" 'stage4-hpr: info: reboot; left: [0-9]* writable'
+ok "the last program has its say: in the kernel log, without its file" \
+  console_has "$console" 'stage4-hpr: info: reboot; left: [0-9]* writable'
 ok "the machine reset itself" console_has "$console" 'reboot: Restarting system'
 ok "no panic, no kernel bug" console_no_panic "$console"
 
@@ -163,7 +166,8 @@ f2fs_is_whole () {
   said=$(fsck_f2fs "$1") && grep -q '\[Ok\.\.\]' <<<"$said" && ! grep -E '\[Fail|ASSERT|\[FIX\]' <<<"$said"
 }
 ok "f2fs: fsck finds nothing" f2fs_is_whole "$work/frozen-f2fs.img"
-ok "f2fs: not marked as unmounted" grep -q 'checkpoint state.* sudden-power-off' <<<"$(fsck_f2fs "$work/frozen-f2fs.img")"
+ok "f2fs: not marked as unmounted" \
+  grep -q 'checkpoint state.* sudden-power-off' <<<"$(fsck_f2fs "$work/frozen-f2fs.img")"
 
 ok "vfat with a writer: marked as in use" grep -q 'Dirty bit is set' <<<"$(fsck.vfat -n "$work/frozen-vfat.img")"
 ok "vfat without one: fsck finds nothing" fsck.vfat -n "$work/frozen-reader.img"
