@@ -123,6 +123,8 @@ extern void s4_give_up_fd (int fd) ;             /* it becomes the kernel log, o
 extern void s4_shed_fds (int keep) ;
  /* old: where the old root is. 0-2 that point into it are reopened, others closed */
 extern void s4_release_fds (char const *old) ;
+ /* open(2) of a device, for writing too, which may lie on a file system that is frozen; an fd, or -1 */
+extern int s4_open_node (char const *file, int flags) ;
 extern int s4_open_output (char const *file) ;   /* a terminal that is gone doesn't hold it up; an fd, or -1 */
 
 
@@ -1163,7 +1165,7 @@ extern int s4_make_readonly (int fd) ;               /* the superblock, nothing 
  /* the same by fsconfig(2), 0 or errno (ENOSYS before Linux 5.2); and its opposite */
 extern int s4_reconfigure_readonly (int fd) ;
 extern int s4_reconfigure_writable (int fd) ;
- /* FIFREEZE, or syncfs where there is no freezing; not O_PATH; 0 or errno */
+ /* not O_PATH; 0 or errno. Without freezing: EROFS, it is read-only now; EOPNOTSUPP: it was synced, that is all */
 extern int s4_freeze (int fd) ;
 
  /* fsopen..fsmount: an fd on a detached mount; -1. "k=v" or "flag" */

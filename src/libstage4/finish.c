@@ -123,6 +123,8 @@ static int report_one (struct each *e, s4_task const *t, unsigned int s, s4_moun
       t[i].state == S4_TASK_ABANDONED ? "it hangs" : strerror(t[i].err)) ;
   if (s4_task_done(t + k))
     s4_verbose(e->done, " ", S4_MOUNT(m), ", ", S4_MS(t[k].ended - t[k].began)) ;
+  else if (e->last && t[k].err == EROFS && e->held[k])
+    s4_verbose("made read-only ", S4_MOUNT(m), ", which can't be frozen") ;
   else if (now && !again && !m->in_no_table) s4_verbose(S4_MOUNT(m), " is not in sight any more") ;
   else if (now && again && again->readonly) s4_verbose(S4_MOUNT(m), " is read-only now") ;
   else
@@ -130,6 +132,8 @@ static int report_one (struct each *e, s4_task const *t, unsigned int s, s4_moun
     if (t[k].state == S4_TASK_ABANDONED)
       s4_warn("gave up ", e->doing, " ", S4_MOUNT(m), " after ",
         S4_MS(t[k].ended - t[k].began)) ;
+    else if (e->last && t[k].err == EOPNOTSUPP && e->held[k])
+      s4_warn("synced, but it can't be frozen: ", S4_MOUNT(m)) ;
     else if (e->held[k] && t[k].err == EBUSY)
       s4_verbose("busy, so not ", e->done, ": ", S4_MOUNT(m)) ;
     else s4_warnerr(t[k].err, "failed ", e->doing, " ", S4_MOUNT(m)) ;

@@ -30,9 +30,17 @@ int s4_reopen (int fd)
   return openat(s4_proc(), s4_proc_fdname(name, "fd", fd), O_RDONLY | O_NONBLOCK | O_CLOEXEC) ;
 }
 
+ /*
+   EBUSY: it is frozen already, or somebody waits for that, and then nothing has been flushed yet. Without freezing,
+   read-only is as good, but a writer prevents it.
+ */
+
 int s4_freeze (int fd)
 {
-  if (!ioctl(fd, FIFREEZE, 0) || errno == EBUSY) return 0 ;   /* EBUSY: it is frozen already */
-  if (errno != EOPNOTSUPP && errno != ENOTTY) return errno ;
-  return syncfs(fd) == -1 ? errno : 0 ;
+  int e ;
+  if (!ioctl(fd, FIFREEZE, 0)) return 0 ;
+  e = errno == ENOTTY ? EOPNOTSUPP : errno ;
+  if (e == EOPNOTSUPP && !s4_make_readonly(fd)) return EROFS ;
+  if (syncfs(fd) == -1) return errno ;
+  return e == EBUSY ? 0 : e ;
 }

@@ -86,10 +86,25 @@ void s4_replace_fd (int new, int fd)
   else change(&c) ;
 }
 
+ /*
+   For a name that it doesn't know yet, open(2) for writing first asks the file system whether it may write to that,
+   though the name may be a device's (fs/namei.c:open_last_lookups); a frozen one never answers. So the name is looked
+   up before, and stays known as long as path is open.
+ */
+
+int s4_open_node (char const *file, int flags)
+{
+  int path = open(file, O_PATH | O_CLOEXEC) ;
+  int fd = path == -1 ? -1 : open(file, flags) ;
+  int e = errno ;
+  if (path != -1) fd_close(path) ;
+  return (errno = e, fd) ;
+}
+
 void s4_give_up_fd (int fd)
 {
-  int new = open("/dev/kmsg", O_WRONLY | O_NOCTTY | O_CLOEXEC) ;
-  if (new == -1) new = open("/dev/null", O_WRONLY | O_CLOEXEC) ;
+  int new = s4_open_node("/dev/kmsg", O_WRONLY | O_NOCTTY | O_CLOEXEC) ;
+  if (new == -1) new = s4_open_node("/dev/null", O_WRONLY | O_CLOEXEC) ;
   if (new == -1) return ;
   s4_replace_fd(new, fd) ;
   close(new) ;
@@ -133,7 +148,7 @@ void s4_shed_fds (int keep)
 
 int s4_open_output (char const *file)
 {
-  int fd = open(file, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) ;
+  int fd = s4_open_node(file, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) ;
   if (fd >= 0) ndelay_off(fd) ;
   return fd ;
 }
@@ -144,7 +159,7 @@ static void let_go (int fd)
 {
   int const output = fd == 1 || fd == 2 ;
   int new = output ? s4_open_output("/dev/console") : -1 ;
-  if (new == -1) new = open("/dev/null", (output ? O_WRONLY : O_RDONLY) | O_CLOEXEC) ;
+  if (new == -1) new = s4_open_node("/dev/null", (output ? O_WRONLY : O_RDONLY) | O_CLOEXEC) ;
   if (new >= 0)
   {
     s4_replace_fd(new, fd) ;

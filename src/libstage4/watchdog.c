@@ -61,7 +61,7 @@ int s4_watchdog_open (char const *device)
 {
   s4_ms const limit = s4_limit(BUSY_PATIENCE) ;
   int fd ;
-  while ((fd = open(device, O_WRONLY | O_NOCTTY | O_NONBLOCK)) == -1 && errno == EBUSY && s4_now() < limit)
+  while ((fd = s4_open_node(device, O_WRONLY | O_NOCTTY | O_NONBLOCK)) == -1 && errno == EBUSY && s4_now() < limit)
     s4_poll(0, 0, s4_now() + S4_TICK) ;
   if (fd == -1 || is_watchdog(fd)) return fd ;
   fd_close(fd) ;

@@ -32,6 +32,20 @@ static int file (void)
   return fd ;
 }
 
+static void opening (void)
+{
+  int null = open("/dev/null", O_RDONLY) ;
+  int fd = s4_open_node("/dev/null", O_WRONLY) ;
+  ok(is_same(fd, null) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY, "a node is opened for writing") ;
+  ok(!(fcntl(fd, F_GETFD) & FD_CLOEXEC), "with no flags but those asked for") ;
+  close(fd) ;
+  close(null) ;
+  fd = open("/dev/null", O_RDONLY) ;
+  ok(fd == null, "nothing else stays open") ;
+  close(fd) ;
+  ok(s4_open_node("/nonexistent/node", O_WRONLY) == -1 && errno == ENOENT, "what is not there is told") ;
+}
+
 static void replacing (void)
 {
   int old = file(), new = file(), null = open("/dev/null", O_WRONLY) ;
@@ -110,6 +124,7 @@ static void staying (void)
 
 int main (void)
 {
+  opening() ;
   replacing() ;
   shedding() ;
   staying() ;
