@@ -13,7 +13,11 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,17 +83,63 @@ static int change_by_children (struct change *c)
   return 0 ;
 }
 
+ /*
+   A serial line waits for up to half a minute until the other end has taken what was written
+   (tty_port_close_start()), a socket for as long as it was told.
+ */
+
+static int close_may_hang (int fd)
+{
+  struct linger l = { .l_onoff = 0 } ;
+  socklen_t len = sizeof l ;
+  switch (s4_fd_kind(fd))
+  {
+    case S4_FD_FILE : return 1 ;
+    case S4_FD_STREAM : return isatty(fd) || (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &len) && l.l_onoff) ;
+    default : return 0 ;
+  }
+}
+
 void s4_replace_fd (int new, int fd)
 {
   struct change c = { .fd = fd, .new = new } ;
-  if (s4_fd_kind(fd) == S4_FD_FILE) change_by_children(&c) ;
+  if (close_may_hang(fd)) change_by_children(&c) ;
   else change(&c) ;
+}
+
+ /* --- what can be put in its place --- */
+
+static struct { char const *name ; unsigned int major, minor ; } const devices[] =   /* admin-guide/devices.txt */
+{
+  { "/dev/null", 1, 3 }, { "/dev/kmsg", 1, 11 }, { "/dev/console", 5, 1 },
+} ;
+
+ /* In a file system that is mounted nowhere. */
+
+static int open_own_node (unsigned int major, unsigned int minor, int flags)
+{
+  int dir = s4_newfs_for_devices("tmpfs") ;
+  int fd = -1 ;
+  if (dir == -1) return -1 ;
+  if (!mknodat(dir, "node", S_IFCHR | 0600, makedev(major, minor))) fd = openat(dir, "node", flags) ;
+  fd_close(dir) ;
+  return fd ;
+}
+
+int s4_open_device (char const *name, int flags)
+{
+  int fd = open(name, flags | O_CLOEXEC) ;
+  int e = errno ;
+  if (fd >= 0 || e != ENOENT || s4.container) return fd ;   /* what a container doesn't have it shall not have */
+  for (unsigned int i = 0 ; fd == -1 && i < sizeof devices / sizeof *devices ; i++)
+    if (!strcmp(name, devices[i].name)) fd = open_own_node(devices[i].major, devices[i].minor, flags | O_CLOEXEC) ;
+  return (errno = e, fd) ;
 }
 
 void s4_give_up_fd (int fd)
 {
-  int new = open("/dev/kmsg", O_WRONLY | O_NOCTTY | O_CLOEXEC) ;
-  if (new == -1) new = open("/dev/null", O_WRONLY | O_CLOEXEC) ;
+  int new = s4_open_device("/dev/kmsg", O_WRONLY | O_NOCTTY) ;
+  if (new == -1) new = s4_open_device("/dev/null", O_WRONLY) ;
   if (new == -1) return ;
   s4_replace_fd(new, fd) ;
   close(new) ;
@@ -100,7 +150,7 @@ void s4_give_up_fd (int fd)
 static int may_close (int fd, void *data)
 {
   int const *keep = data ;
-  return fd < 3 || fd == *keep || s4_fd_kind(fd) != S4_FD_FILE ;
+  return fd < 3 || fd == *keep || !close_may_hang(fd) ;
 }
 
  /* Does before its end what would happen in it: there its mark, and so who it is, could not be seen any more. */
@@ -133,7 +183,7 @@ void s4_shed_fds (int keep)
 
 int s4_open_output (char const *file)
 {
-  int fd = open(file, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) ;
+  int fd = s4_open_device(file, O_WRONLY | O_NOCTTY | O_NONBLOCK) ;
   if (fd >= 0) ndelay_off(fd) ;
   return fd ;
 }
@@ -144,7 +194,7 @@ static void let_go (int fd)
 {
   int const output = fd == 1 || fd == 2 ;
   int new = output ? s4_open_output("/dev/console") : -1 ;
-  if (new == -1) new = open("/dev/null", (output ? O_WRONLY : O_RDONLY) | O_CLOEXEC) ;
+  if (new == -1) new = s4_open_device("/dev/null", output ? O_WRONLY : O_RDONLY) ;
   if (new >= 0)
   {
     s4_replace_fd(new, fd) ;
