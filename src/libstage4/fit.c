@@ -184,6 +184,8 @@ static void prepare_kernel (void)
   try(s4_proc_write("sys/kernel/core_pattern", "/dev/null"), "turn core dumps off") ;
   try(!reboot(RB_ENABLE_CAD), "make Ctrl-Alt-Del a hard reboot") ;
   try(s4_proc_write("sys/kernel/panic", PANIC_SECONDS), "make a panic reboot") ;
+   /* Else 10 lines in 5 s, also where the console can't take them; fails if the boot line fixed it. */
+  s4_proc_write("sys/kernel/printk_devkmsg", "on\n") ;
   if (!start_sync()) s4_verbose("no early sync: ", errno == ENOENT ? "the kernel has no sysrq" : strerror(errno)) ;
 }
 
@@ -199,6 +201,19 @@ static int open_output (char const *file)
   return 1 ;
 }
 
+ /* The warning goes to where all that follows goes. In a container the kernel log is the host's. */
+
+static void do_without_console (void)
+{
+  int e = errno ;
+  if (!s4.container)
+  {
+    s4_give_up_fd(1) ;
+    s4_give_up_fd(2) ;
+  }
+  s4_warnerr(e, "unable to open /dev/console") ;
+}
+
 static void redirect (enum s4_output_e output)
 {
   int null = s4_open_device("/dev/null", O_RDONLY) ;
@@ -209,14 +224,11 @@ static void redirect (enum s4_output_e output)
     fd_close(null) ;
   }
   else uncoe(null) ;
-  if (output == S4_TO_CONSOLE) try(open_output("/dev/console"), "open /dev/console") ;
+  if (output == S4_TO_CONSOLE && !open_output("/dev/console")) do_without_console() ;
   if (output != S4_TO_KMSG) return ;
-  if (!s4.container && s4_proc() != -1)
-  {
-    s4_proc_write("sys/kernel/printk_devkmsg", "on\n") ;   /* else 10 lines in 5 s; fails if the boot line fixed it */
-    if (!openwritenclose_unsafe("/sys/module/printk/parameters/always_kmsg_dump", "Y", 1))
-      s4_verbose("the kernel log of an orderly reboot is not kept in pstore") ;
-  }
+  if (!s4.container && s4_proc() != -1
+   && !openwritenclose_unsafe("/sys/module/printk/parameters/always_kmsg_dump", "Y", 1))
+    s4_verbose("the kernel log of an orderly reboot is not kept in pstore") ;
   try(open_output("/dev/kmsg"), "open /dev/kmsg") ;
 }
 
