@@ -3,7 +3,7 @@
 
      fitness spoil KIND PROG...   executes PROG with what hinders it; KIND: realtime, idle, or nice
      fitness look                 "name value" of this process, a line each
-     fitness child PROG...        starts PROG, which is to end with its parent, and ends when there is /parent-ends; its pid
+     fitness child PROG...        its pid, after starting PROG, which is to end with it; ends when there is /parent-ends
 */
 
 #define _GNU_SOURCE
@@ -24,8 +24,8 @@
 
 static struct { char const *name ; int resource ; rlim_t spoilt ; } const limits[] =
 {
-  { "cpu", RLIMIT_CPU, 1000 }, { "fsize", RLIMIT_FSIZE, 1 << 20 }, { "as", RLIMIT_AS, 1 << 28 }, { "data", RLIMIT_DATA, 1 << 28 },
-  { "nproc", RLIMIT_NPROC, 100 }, { "core", RLIMIT_CORE, 1 << 20 }, { "files", RLIMIT_NOFILE, 64 },
+  { "cpu", RLIMIT_CPU, 1000 }, { "fsize", RLIMIT_FSIZE, 1 << 20 }, { "as", RLIMIT_AS, 1 << 28 },
+  { "data", RLIMIT_DATA, 1 << 28 }, { "nproc", RLIMIT_NPROC, 100 }, { "core", RLIMIT_CORE, 1 << 20 }, { "files", RLIMIT_NOFILE, 64 },
 } ;
 #define LIMITS (sizeof limits / sizeof *limits)
 
@@ -77,8 +77,8 @@ static int look (void)
   mode_t const mask = umask(022) ;
   look_at_files() ;
   look_at_signals() ;
-  printf("umask %03o\npolicy %d\nnice %d\nioprio %ld\n", (unsigned int)mask, sched_getscheduler(0), getpriority(PRIO_PROCESS, 0),
-    syscall(SYS_ioprio_get, IO_PROCESS, 0) >> 13) ;
+  printf("umask %03o\npolicy %d\nnice %d\nioprio %ld\n", (unsigned int)mask, sched_getscheduler(0),
+    getpriority(PRIO_PROCESS, 0), syscall(SYS_ioprio_get, IO_PROCESS, 0) >> 13) ;
   printf("session %d\nterminal %d\n", getsid(0) == getpid(), open("/dev/tty", O_RDWR | O_NOCTTY) >= 0) ;
   for (size_t i = 0 ; i < LIMITS ; i++)
   {
