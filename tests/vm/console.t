@@ -2,7 +2,7 @@
 # Consoles that are not there, or take nothing any more: the chain ends in time, and the kernel log has its last line.
 . "$(dirname "$0")/lib.sh"
 
-vm_test
+vm_test loop
 vm_test_stage4
 
 # boot TITLE <script : with a disk on /mnt; what the kernel log gets can be seen on the first serial line
