@@ -25,8 +25,8 @@
 static struct { char const *name ; int resource ; rlim_t spoilt ; } const limits[] =
 {
   { "cpu", RLIMIT_CPU, 1000 }, { "fsize", RLIMIT_FSIZE, 1 << 20 },
-  { "as", RLIMIT_AS, 1 << 28 },
-  { "data", RLIMIT_DATA, 1 << 28 }, { "nproc", RLIMIT_NPROC, 100 }, { "core", RLIMIT_CORE, 1 << 20 }, { "files", RLIMIT_NOFILE, 64 },
+  { "as", RLIMIT_AS, 1 << 28 }, { "data", RLIMIT_DATA, 1 << 28 }, { "nproc", RLIMIT_NPROC, 100 },
+  { "core", RLIMIT_CORE, 1 << 20 }, { "files", RLIMIT_NOFILE, 64 },
 } ;
 #define LIMITS (sizeof limits / sizeof *limits)
 
