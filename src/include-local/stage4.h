@@ -123,8 +123,17 @@ extern void s4_give_up_fd (int fd) ;             /* it becomes the kernel log, o
 extern void s4_shed_fds (int keep) ;
  /* old: where the old root is. 0-2 that point into it are reopened, others closed */
 extern void s4_release_fds (char const *old) ;
+
+
+ /* node.c: devices, opened by the nodes in /dev */
+
  /* open(2) of a device, for writing too, which may lie on a file system that is frozen; an fd, or -1 */
 extern int s4_open_node (char const *file, int flags) ;
+ /*
+   /dev/null, /dev/kmsg or /dev/console, close-on-exec; where /dev has no node for it, by one of our own, but not in a
+   container; an fd, or -1 with errno
+ */
+extern int s4_open_device (char const *name, int flags) ;
 extern int s4_open_output (char const *file) ;   /* a terminal that is gone doesn't hold it up; an fd, or -1 */
 
 

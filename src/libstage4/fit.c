@@ -17,6 +17,7 @@
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
@@ -27,6 +28,10 @@
 #include "stage4.h"
 
 #define PANIC_SECONDS "5"   /* time to read why */
+#define CGROUPS_TIMEOUT 1000
+#define PROC_CGROUP_INIT_INO 0xEFFFFFFBu   /* of the initial cgroup namespace, include/linux/proc_ns.h */
+#define IOPRIO_WHO_PROCESS 1               /* include/uapi/linux/ioprio.h */
+#define IOPRIO_OF_NICE 0                   /* class none: what its nice value says */
 
 static void try (int ok, char const *what)
 {
@@ -60,6 +65,9 @@ static void become_important (void)
   try(s4_proc_write("self/oom_score_adj", "-1000"), "protect this process from the OOM killer") ;
   sched_setscheduler(0, SCHED_OTHER, &normal) ;
   setpriority(PRIO_PROCESS, 0, 0) ;
+#ifdef SYS_ioprio_set
+  syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_OF_NICE) ;
+#endif
 }
 
 void s4_raise_files (void)
@@ -70,6 +78,20 @@ void s4_raise_files (void)
   setrlimit(RLIMIT_NOFILE, &files) ;
 }
 
+ /* One of time kills at its end, and one of memory or processes leaves steps without workers. */
+
+static void lift_limits (void)
+{
+  static int const limits[] = { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_NPROC } ;
+  for (unsigned int i = 0 ; i < sizeof limits / sizeof *limits ; i++)
+  {
+    struct rlimit rl = { RLIM_INFINITY, RLIM_INFINITY } ;
+    if (!setrlimit(limits[i], &rl) || getrlimit(limits[i], &rl) == -1) continue ;
+    rl.rlim_cur = rl.rlim_max ;
+    setrlimit(limits[i], &rl) ;
+  }
+}
+
 static void raise_limits (void)
 {
   struct rlimit const nocore = { 0, 0 } ;
@@ -77,6 +99,7 @@ static void raise_limits (void)
   stralloc max = STRALLOC_ZERO ;
   uint64_t u ;
   setrlimit(RLIMIT_CORE, &nocore) ;
+  lift_limits() ;
   if (s4_proc_read("sys/fs/nr_open", &max) && uint64_scan(max.s, &u))
   {
     files.rlim_cur = files.rlim_max = (rlim_t)u ;
@@ -85,33 +108,63 @@ static void raise_limits (void)
   s4_raise_files() ;
 }
 
- /* "0::/path" is cgroup 2, "N:controllers:/path" a hierarchy of cgroup 1; cgroups(7). */
+ /* --- cgroups --- */
 
-static void leave_cgroup (char *line)
+ /* A container may have a cgroup namespace of its own; without it the root is that of the host, which limits it. */
+
+static int is_root_cgroup_ours (void)
 {
-  stralloc procs = STRALLOC_ZERO ;
-  char *name = strchr(line, ':') ;
-  char *path = name ? strchr(name + 1, ':') : 0 ;
-  if (!path || !strcmp(path, ":/")) return ;
-  *path = 0 ;
-  name += !strncmp(name + 1, "name=", 5) ? 6 : 1 ;
-  if (!s4_cat(&procs, "/sys/fs/cgroup/", name, *name ? "/cgroup.procs" : "cgroup.procs")) return ;
-  if (!openwritenclose_unsafe(procs.s, "0", 1)
-   && (*name || !openwritenclose_unsafe("/sys/fs/cgroup/unified/cgroup.procs", "0", 1)))
-    s4_warnsys("unable to move to the root cgroup", *name ? " of " : "", name) ;
-  stralloc_free(&procs) ;
+  struct stat st ;
+  return !s4.container || (!fstatat(s4_proc(), "self/ns/cgroup", &st, 0) && st.st_ino != PROC_CGROUP_INIT_INO) ;
+}
+
+ /* A hierarchy is found by any of its controllers. 0 or errno */
+
+static int leave_cgroup (char const *controllers, char const *pid)
+{
+  char *controller = (char *)s4_concat(controllers) ;
+  int root, e ;
+  controller[strcspn(controller, ",")] = 0 ;
+  root = s4_cgroup_root(controller, 1) ;
+  if (root == -1) return errno ;
+  e = s4_cgroup_write(root, "", "/cgroup.procs", pid) ? 0 : errno ;
+  fd_close(root) ;
+  return e ;
+}
+
+ /* In a child, which looks at mounts; answers which it could not leave. */
+
+static int leave_all_cgroups (int fd, void *data)
+{
+  stralloc text = STRALLOC_ZERO ;
+  size_t pos = 0 ;
+  char *line ;
+  if (!s4_proc_read("self/cgroup", &text)) return errno ;
+  while ((line = s4_next_line(&text, &pos)))
+  {
+    char const *controllers ;
+    char const *path = s4_cgroup_line(line, &controllers) ;
+    int e = path && strcmp(path, "/") ? leave_cgroup(controllers, data) : 0 ;
+    if (e) s4_answer_word(fd, s4_concat(*controllers ? controllers : "2", " (", strerror(e), ")")) ;
+  }
+  return 0 ;
 }
 
 static void leave_cgroups (void)
 {
-  stralloc text = STRALLOC_ZERO ;
-  if (!s4_proc_read("self/cgroup", &text)) return ;
-  for (char *line = text.s, *end ; (end = strchr(line, '\n')) ; line = end + 1)
-  {
-    *end = 0 ;
-    leave_cgroup(line) ;
-  }
+  stralloc left = STRALLOC_ZERO ;
+  char pid[S4_NUMFMT] ;
+  int e ;
+  if (!is_root_cgroup_ours()) return ;
+  s4_num_fmt(pid, getpid()) ;
+  e = s4_ask(&leave_all_cgroups, pid, CGROUPS_TIMEOUT, &left) ? 0 : errno ;
+  if (e == EAGAIN || e == ENOMEM) e = leave_all_cgroups(-1, pid) ;   /* this cgroup may allow no child */
+  if (e && e != ENOENT && e != ENODEV) s4_warnerr(e, "unable to move to the root cgroups") ;
+  else if (left.len && stralloc_0(&left)) s4_warn("unable to move to the root of cgroup", left.s) ;
+  stralloc_free(&left) ;
 }
+
+ /* --- the kernel --- */
 
  /*
    The kernel's emergency sync writes data and starts commits of journals, as sync(2), but in a thread of the kernel's:
@@ -131,6 +184,8 @@ static void prepare_kernel (void)
   try(s4_proc_write("sys/kernel/core_pattern", "/dev/null"), "turn core dumps off") ;
   try(!reboot(RB_ENABLE_CAD), "make Ctrl-Alt-Del a hard reboot") ;
   try(s4_proc_write("sys/kernel/panic", PANIC_SECONDS), "make a panic reboot") ;
+   /* Else 10 lines in 5 s, also where the console can't take them; fails if the boot line fixed it. */
+  s4_proc_write("sys/kernel/printk_devkmsg", "on\n") ;
   if (!start_sync()) s4_verbose("no early sync: ", errno == ENOENT ? "the kernel has no sysrq" : strerror(errno)) ;
 }
 
@@ -146,9 +201,22 @@ static int open_output (char const *file)
   return 1 ;
 }
 
+ /* The warning goes to where all that follows goes. In a container the kernel log is the host's. */
+
+static void do_without_console (void)
+{
+  int e = errno ;
+  if (!s4.container)
+  {
+    s4_give_up_fd(1) ;
+    s4_give_up_fd(2) ;
+  }
+  s4_warnerr(e, "unable to open /dev/console") ;
+}
+
 static void redirect (enum s4_output_e output)
 {
-  int null = open("/dev/null", O_RDONLY | O_CLOEXEC) ;
+  int null = s4_open_device("/dev/null", O_RDONLY) ;
   if (null == -1) s4_warnsys("unable to open /dev/null") ;
   else if (null)
   {
@@ -156,14 +224,11 @@ static void redirect (enum s4_output_e output)
     fd_close(null) ;
   }
   else uncoe(null) ;
-  if (output == S4_TO_CONSOLE) try(open_output("/dev/console"), "open /dev/console") ;
+  if (output == S4_TO_CONSOLE && !open_output("/dev/console")) do_without_console() ;
   if (output != S4_TO_KMSG) return ;
-  if (!s4.container && s4_proc() != -1)
-  {
-    s4_proc_write("sys/kernel/printk_devkmsg", "on\n") ;   /* else 10 lines in 5 s; fails if the boot line fixed it */
-    if (!openwritenclose_unsafe("/sys/module/printk/parameters/always_kmsg_dump", "Y", 1))
-      s4_verbose("the kernel log of an orderly reboot is not kept in pstore") ;
-  }
+  if (!s4.container && s4_proc() != -1
+   && !openwritenclose_unsafe("/sys/module/printk/parameters/always_kmsg_dump", "Y", 1))
+    s4_verbose("the kernel log of an orderly reboot is not kept in pstore") ;
   try(open_output("/dev/kmsg"), "open /dev/kmsg") ;
 }
 

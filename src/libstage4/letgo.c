@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,32 +80,34 @@ static int change_by_children (struct change *c)
   return 0 ;
 }
 
+ /*
+   A serial line waits for up to half a minute until the other end has taken what was written
+   (tty_port_close_start()), a socket for as long as it was told.
+ */
+
+static int close_may_hang (int fd)
+{
+  struct linger l = { .l_onoff = 0 } ;
+  socklen_t len = sizeof l ;
+  switch (s4_fd_kind(fd))
+  {
+    case S4_FD_FILE : return 1 ;
+    case S4_FD_STREAM : return isatty(fd) || (!getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &len) && l.l_onoff) ;
+    default : return 0 ;
+  }
+}
+
 void s4_replace_fd (int new, int fd)
 {
   struct change c = { .fd = fd, .new = new } ;
-  if (s4_fd_kind(fd) == S4_FD_FILE) change_by_children(&c) ;
+  if (close_may_hang(fd)) change_by_children(&c) ;
   else change(&c) ;
-}
-
- /*
-   For a name that it doesn't know yet, open(2) for writing first asks the file system whether it may write to that,
-   though the name may be a device's (fs/namei.c:open_last_lookups); a frozen one never answers. So the name is looked
-   up before, and stays known as long as path is open.
- */
-
-int s4_open_node (char const *file, int flags)
-{
-  int path = open(file, O_PATH | O_CLOEXEC) ;
-  int fd = path == -1 ? -1 : open(file, flags) ;
-  int e = errno ;
-  if (path != -1) fd_close(path) ;
-  return (errno = e, fd) ;
 }
 
 void s4_give_up_fd (int fd)
 {
-  int new = s4_open_node("/dev/kmsg", O_WRONLY | O_NOCTTY | O_CLOEXEC) ;
-  if (new == -1) new = s4_open_node("/dev/null", O_WRONLY | O_CLOEXEC) ;
+  int new = s4_open_device("/dev/kmsg", O_WRONLY | O_NOCTTY) ;
+  if (new == -1) new = s4_open_device("/dev/null", O_WRONLY) ;
   if (new == -1) return ;
   s4_replace_fd(new, fd) ;
   close(new) ;
@@ -115,7 +118,7 @@ void s4_give_up_fd (int fd)
 static int may_close (int fd, void *data)
 {
   int const *keep = data ;
-  return fd < 3 || fd == *keep || s4_fd_kind(fd) != S4_FD_FILE ;
+  return fd < 3 || fd == *keep || !close_may_hang(fd) ;
 }
 
  /* Does before its end what would happen in it: there its mark, and so who it is, could not be seen any more. */
@@ -146,20 +149,13 @@ void s4_shed_fds (int keep)
 
  /* --- what points into the old root --- */
 
-int s4_open_output (char const *file)
-{
-  int fd = s4_open_node(file, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC) ;
-  if (fd >= 0) ndelay_off(fd) ;
-  return fd ;
-}
-
  /* Not closed while it is the file, if there is anything to put in its place: that may hang. */
 
 static void let_go (int fd)
 {
   int const output = fd == 1 || fd == 2 ;
   int new = output ? s4_open_output("/dev/console") : -1 ;
-  if (new == -1) new = s4_open_node("/dev/null", (output ? O_WRONLY : O_RDONLY) | O_CLOEXEC) ;
+  if (new == -1) new = s4_open_device("/dev/null", output ? O_WRONLY : O_RDONLY) ;
   if (new >= 0)
   {
     s4_replace_fd(new, fd) ;

@@ -5,8 +5,10 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
@@ -25,6 +27,18 @@ static char const *usage ;
 static unsigned int flags ;
 static char const *walk_mode ;   /* $STAGE4_WALK */
 
+ /* Else the next file to be opened could become stderr. Where there is no /dev/null, sockets that nobody hears. */
+
+static void occupy_fds (void)
+{
+  if (fd_sanitize()) return ;
+  for (int fd = 0 ; fd < 3 ; fd++)
+  {
+    int s = fcntl(fd, F_GETFD) == -1 ? socket(AF_UNIX, SOCK_STREAM, 0) : fd ;
+    if (s > fd) fd_close(s) ;
+  }
+}
+
 void s4_step_init (char const *prog, char const *usagestring, unsigned int f, char const **argv,
   char const *const *envp)
 {
@@ -36,7 +50,7 @@ void s4_step_init (char const *prog, char const *usagestring, unsigned int f, ch
   s4.dryrun = s4.force = 0 ;   /* walking in place, another program was here before */
   sig_ignore(SIGPIPE) ;    /* a report to a logger that is dead must not kill the step */
   sig_restore(SIGCHLD) ;   /* ignored, it would hide the ends of children */
-  (void)fd_sanitize() ;   /* else the next file to be opened could become stderr */
+  occupy_fds() ;
   s4_chain_read(envp, !!(f & S4_FINISHES)) ;
    /* The pid makes a variable that somebody inherits by mistake harmless. */
   walk_mode = s4_getenv("STAGE4_WALK") ;

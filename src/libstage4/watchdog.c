@@ -21,6 +21,7 @@
 
 #include "stage4.h"
 
+#define KTHREADD 2
 #define LATE_STEP 2000       /* what a step has when the budget is over */
 #define BUSY_PATIENCE 2000   /* who had it and was just killed lets go of it in the end of his exit */
 
@@ -57,10 +58,21 @@ char const *s4_watchdog_first (void)
   return access(first, F_OK) && !access(old, F_OK) ? old : first ;
 }
 
+ /*
+   Without any procfs nobody can see whether this is a container, and the watchdog is the host's there. Only on the
+   machine is pid 2 a thread of the kernel, which has no process group.
+ */
+
+static int is_on_machine (void)
+{
+  return s4_proc() != -1 ? !s4.container : !getpgid(KTHREADD) ;
+}
+
 int s4_watchdog_open (char const *device)
 {
   s4_ms const limit = s4_limit(BUSY_PATIENCE) ;
   int fd ;
+  if (!is_on_machine()) return (errno = EPERM, -1) ;
   while ((fd = s4_open_node(device, O_WRONLY | O_NOCTTY | O_NONBLOCK)) == -1 && errno == EBUSY && s4_now() < limit)
     s4_poll(0, 0, s4_now() + S4_TICK) ;
   if (fd == -1 || is_watchdog(fd)) return fd ;

@@ -31,6 +31,23 @@ $ stage4 NUKE
 $ ln -s /bin/stage4 /tmp/stage4-other ; /tmp/stage4-other hpr -n -A reboot
 ! stage4: fatal: invalid program: stage4-other
 = 100
+in a line that is walked: by its first word, too
+$ helper walker stage4 nuke stage4 umountall stage4-swapoff stage4 hpr
+= 0
+$ helper walker stage4-nuke stage4 stage4-umountall stage4 hpr -A nonsense
+! stage4-hpr: fatal: invalid action: nonsense
+= 100
+$ helper walker stage4 settle ' stage4' ' umountall' ' -Q' '' stage4 hpr
+!~ stage4-umountall: fatal: usage: .*
+= 100
+$ helper walker stage4-nuke stage4 numountall stage4 hpr
+! stage4: fatal: invalid program: numountall
+= 100
+$ helper walker stage4-nuke stage4
+! $usage
+= 100
+$ helper walker stage4 nuke echo stage4 hpr -Q
+= 0
 a name that isn't ours: the first argument
 $ ln -s /bin/stage4 /tmp/other ; /tmp/other hpr -n -A reboot
 | reboot

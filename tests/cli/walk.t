@@ -58,6 +58,84 @@ $ helper walker stage4-takeover /run/service stage4-nuke -x
 !~ stage4-nuke: fatal: usage: .*
 = 100
 
+in each program, as the last word of a line
+$ helper walker stage4-nuke stage4-begin -r -x true
+!~ stage4-begin: fatal: usage: .*
+= 100
+$ helper walker stage4-swapoff stage4-nuke -Q true
+!~ stage4-nuke: fatal: usage: .*
+= 100
+$ helper walker stage4-nuke stage4-watchdog -t 10x true
+! stage4-watchdog: fatal: invalid time (like 1500, 1500ms or 10s): 10x
+= 100
+$ helper walker stage4-nuke stage4-watchdog -d relative true
+!~ stage4-watchdog: fatal: invalid .*: relative
+= 100
+$ helper walker stage4-nuke stage4-pivot -m relative true
+!~ stage4-pivot: fatal: invalid .*: relative
+= 100
+$ helper walker stage4-nuke stage4-umountall -k relative true
+!~ stage4-umountall: fatal: invalid .*: relative
+= 100
+$ helper walker stage4-nuke stage4-swapoff -t 0 true
+! stage4-swapoff: fatal: invalid time (0 makes no sense here): 0
+= 100
+$ helper walker stage4-nuke stage4-settle -x ' true' '' true
+!~ stage4-settle: fatal: usage: .*
+= 100
+$ helper walker stage4-nuke stage4-hook -k 1x ' true' '' true
+! stage4-hook: fatal: invalid time (like 1500, 1500ms or 10s): 1x
+= 100
+$ helper walker stage4-nuke stage4-hookdir -t 30s true
+!~ stage4-hookdir: fatal: usage: .*
+= 100
+$ helper walker stage4-nuke stage4-freeze -T x true
+!~ stage4-freeze: fatal: usage: .*
+= 100
+$ helper walker stage4-nuke stage4-hpr -t soon
+! stage4-hpr: fatal: invalid time (like 1500, 1500ms or 10s): soon
+= 100
+$ helper walker stage4-nuke stage4-ramfs relative
+!~ stage4-ramfs: fatal: invalid .*: relative
+= 100
+$ helper walker stage4-nuke stage4-takeover -t 0 /run/service true
+! stage4-takeover: fatal: invalid time (0 makes no sense here): 0
+= 100
+$ helper walker stage4-nuke stage4-busy
+!~ stage4-busy: fatal: usage: .*
+= 100
+$ helper walker stage4-nuke -v 4 true
+! stage4-nuke: fatal: invalid verbosity: 4
+= 100
+and each that is fine
+$ helper walker stage4-begin -r stage4-nuke stage4-watchdog stage4-pivot stage4-settle ' stage4-umountall' ' stage4-swapoff' '' stage4-hook ' true' '' stage4-hookdir -d /d stage4-freeze stage4-hpr ; ls /tmp/happened
+! ls: /tmp/happened: No such file or directory
+= 1
+$ helper walker stage4-nuke stage4-busy /tmp
+= 0
+$ helper walker stage4-nuke stage4-takeover /run/service stage4-begin -r stage4-nuke stage4-busy
+!~ stage4-busy: fatal: usage: .*
+= 100
+
+foreign words end it, wherever they are, and are looked for in PATH
+$ helper walker stage4-nuke sh -c 'stage4-nuke -Q' stage4-hpr -Q
+= 0
+$ PATH=/tmp:$PATH helper walker stage4-nuke touch /tmp/happened ; ls /tmp/happened
+! ls: /tmp/happened: No such file or directory
+= 1
+$ PATH=/nowhere /bin/helper walker /bin/stage4-nuke stage4-umountall
+! stage4-nuke: fatal: unable to find the next program, stage4-umountall: No such file or directory
+= 100
+$ PATH=/nowhere /bin/helper walker /bin/stage4-nuke true
+! stage4-nuke: fatal: unable to find the next program, true: No such file or directory
+= 100
+$ helper walker stage4-nuke /bin/stage4-umountall /bin/stage4-hpr -Q
+!~ stage4-hpr: fatal: usage: .*
+= 100
+$ helper walker stage4-nuke ''
+!~ stage4-nuke: fatal: unable to find the next program, : .*
+= 100
+
 a step that only plans
 $ helper walker stage4-nuke stage4-umountall -n stage4-hpr
 ! stage4-umountall: fatal: -n: this step would do nothing, and nothing would follow it

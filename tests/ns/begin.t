@@ -198,6 +198,7 @@ for i in 1 2 3 4 5 6 7 8 ; do
   stage4-begin -A reboot -o sh -c 'echo x >>/began ; exec sleep 1000' 2>>/err &
 done
 await sh -c 'test "$(grep -c "under way" /err)" = 7'
+await test -s /began
 is "one has begun" "$(wc -l </began)" 1
 unsaid "unable to keep other chains"
 end
