@@ -10,6 +10,7 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -151,6 +152,16 @@ static enum outcome_e write_kmsg (int fd, char const *s, size_t n)
   return write(fd, s, n) == (ssize_t)n ? WRITTEN : GONE ;
 }
 
+ /* For a line that stderr does not take. The log of a container is the machine's. */
+
+static void keep_in_kernel_log (char const *s, size_t n)
+{
+  int fd = s4.container ? -1 : s4_open_device("/dev/kmsg", O_WRONLY | O_NOCTTY) ;
+  if (fd == -1) return ;
+  write_kmsg(fd, s, n) ;
+  close(fd) ;
+}
+
  /* stdout, too, if it hangs with it: a process can't even end with a file that hangs. */
 
 static void give_up (int fd)
@@ -177,7 +188,12 @@ static void emit (int fd, char const *s, size_t n)
   }
   took = s4_now() - start ;
   if (outcome == LOST || took > LINE_PATIENCE) waited += took ;
-  if (outcome == WRITTEN || (outcome == LOST && waited < ALL_PATIENCE)) return ;
+  if (outcome == WRITTEN) return ;
+  if (outcome == LOST && waited < ALL_PATIENCE)
+  {
+    keep_in_kernel_log(s, n) ;
+    return ;
+  }
   give_up(fd) ;
   if (s4_fd_kind(fd) == S4_FD_KMSG) write_kmsg(fd, s, n) ;
   waited = 0 ;

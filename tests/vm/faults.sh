@@ -28,13 +28,13 @@ hook-forks;a hook leaves a process behind that ignores signals;;hookdir: .*teard
 hook-disk;a hook fills a disk;;hook: .*first
 hook-memory;a hook takes all memory;;Killed process|teardown is not done
 hook-ramfs;a hook fills the shutdown ramfs;;hookdir: .*teardown|deadlocked on memory
-suspend-root;the disk of / does not answer;root;gave up unmounting /oldroot [(]
+suspend-root;the disk of / does not answer;root;gave up .* /oldroot [(]
 suspend-bad;a disk with data does not answer;bad;gave up unmounting /oldroot/mnt/bad
 suspend-swap;a disk with swap does not answer;;gave up switching off /dev/mapper/swap
 error-root;the disk of / fails;root;I/O error
 error-bad;a disk with data fails;bad;I/O error
 error-swap;a disk with swap fails;;Read-error on swap-device
-nbd-root;the server of the network block device with / is gone;root;gave up unmounting /oldroot [(]
+nbd-root;the server of the network block device with / is gone;root;gave up .* /oldroot [(]
 nbd-bad;the server of the network block device with data is gone;bad;gave up unmounting /oldroot/mnt/bad
 nbd-swap;the server of the network block device with swap is gone;;gave up switching off /dev/nbd0
 nfs;an NFS server is gone, and a process writes to it;;gave up unmounting /oldroot/mnt/nfs
