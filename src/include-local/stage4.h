@@ -1084,6 +1084,7 @@ struct s4_leftovers_s
   unsigned int swaps ;
   unsigned int devices ;    /* dm, md, loop in use */
 } ;
+ /* 1; -1 with errno: there may be more file systems than it could see; 0 with errno */
 extern int s4_leftovers_count (s4_leftovers *) ;
  /*
    Workers that are unmounting what can lose data, of whatever step: it may be in no table any more. All processes are
