@@ -988,6 +988,14 @@ extern void s4_become_fit (enum s4_output_e) ;
 extern void s4_raise_files (void) ;
 
 
+ /* pstore.c: the kernel log, for the next boot */
+
+ /* max_reason: what the backend says, "" if it doesn't; always: always_kmsg_dump is set; pure */
+extern int s4_pstore_keeps (char const *max_reason, int always) gccattr_pure ;
+ /* pstore gets it at a reboot, too; or it is said why not */
+extern void s4_pstore_keep (void) ;
+
+
  /* rootfs.c: pivot from an initramfs */
 
  /*

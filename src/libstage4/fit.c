@@ -160,8 +160,7 @@ static void redirect (enum s4_output_e output)
   if (!s4.container && s4_proc() != -1)
   {
     s4_proc_write("sys/kernel/printk_devkmsg", "on\n") ;   /* else 10 lines in 5 s; fails if the boot line fixed it */
-    if (!openwritenclose_unsafe("/sys/module/printk/parameters/always_kmsg_dump", "Y", 1))
-      s4_verbose("the kernel log of an orderly reboot is not kept in pstore") ;
+    s4_pstore_keep() ;
   }
   try(open_output("/dev/kmsg"), "open /dev/kmsg") ;
 }
