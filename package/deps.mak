@@ -29,6 +29,7 @@ src/libstage4/holders.o: src/libstage4/holders.c src/include-local/stage4.h
 src/libstage4/hook.o: src/libstage4/hook.c src/include-local/stage4.h
 src/libstage4/keep.o: src/libstage4/keep.c src/include-local/stage4.h
 src/libstage4/kill.o: src/libstage4/kill.c src/include-local/stage4.h
+src/libstage4/ladder.o: src/libstage4/ladder.c src/include-local/stage4.h
 src/libstage4/leftovers.o: src/libstage4/leftovers.c src/include-local/stage4.h
 src/libstage4/letgo.o: src/libstage4/letgo.c src/include-local/stage4.h
 src/libstage4/loops.o: src/libstage4/loops.c src/include-local/stage4.h
@@ -49,6 +50,7 @@ src/libstage4/pathwalk.o: src/libstage4/pathwalk.c src/include-local/stage4.h
 src/libstage4/pending.o: src/libstage4/pending.c src/include-local/stage4.h
 src/libstage4/proc.o: src/libstage4/proc.c src/include-local/stage4.h
 src/libstage4/process.o: src/libstage4/process.c src/include-local/stage4.h
+src/libstage4/pstore.o: src/libstage4/pstore.c src/include-local/stage4.h
 src/libstage4/ramfill.o: src/libstage4/ramfill.c src/include-local/stage4.h
 src/libstage4/ramfs.o: src/libstage4/ramfs.c src/include-local/stage4.h
 src/libstage4/reboot.o: src/libstage4/reboot.c src/include-local/stage4.h
@@ -104,6 +106,7 @@ src/tests/test-fdkind.o: src/tests/test-fdkind.c src/include-local/stage4.h src/
 src/tests/test-flow.o: src/tests/test-flow.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-fstype.o: src/tests/test-fstype.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-hook.o: src/tests/test-hook.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-ladder.o: src/tests/test-ladder.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-letgo.o: src/tests/test-letgo.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-line.o: src/tests/test-line.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-manifest.o: src/tests/test-manifest.c src/include-local/stage4.h src/tests/tap.h
@@ -111,13 +114,14 @@ src/tests/test-mountinfo.o: src/tests/test-mountinfo.c src/include-local/stage4.
 src/tests/test-mountplan.o: src/tests/test-mountplan.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-pathwalk.o: src/tests/test-pathwalk.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-process.o: src/tests/test-process.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-pstore.o: src/tests/test-pstore.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-storage.o: src/tests/test-storage.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-swaps.o: src/tests/test-swaps.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-time.o: src/tests/test-time.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-victims.o: src/tests/test-victims.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-worker.o: src/tests/test-worker.c src/include-local/stage4.h src/tests/tap.h
 
-libstage4.a.xyzzy: src/libstage4/apart.o src/libstage4/ask.o src/libstage4/await.o src/libstage4/blockdev.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/busy.o src/libstage4/busyfind.o src/libstage4/busyprocs.o src/libstage4/cgroups.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/elsewhere.o src/libstage4/emergency.o src/libstage4/fdkind.o src/libstage4/fields.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/flow.o src/libstage4/force.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/guard.o src/libstage4/hands.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/kill.o src/libstage4/leftovers.o src/libstage4/letgo.o src/libstage4/loops.o src/libstage4/manifest.o src/libstage4/memlimit.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/mounttree.o src/libstage4/names.o src/libstage4/newfs.o src/libstage4/node.o src/libstage4/omit.o src/libstage4/order.o src/libstage4/overlay.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/pending.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/rootfs.o src/libstage4/scan.o src/libstage4/searchpath.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/storage.o src/libstage4/stuck.o src/libstage4/superblock.o src/libstage4/superblocks.o src/libstage4/swapdev.o src/libstage4/swapkind.o src/libstage4/swaps.o src/libstage4/sysfs.o src/libstage4/thaw.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/unmountleft.o src/libstage4/unmountpass.o src/libstage4/unmountreadonly.o src/libstage4/unseen.o src/libstage4/uppers.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/watchdog.o src/libstage4/worker.o
+libstage4.a.xyzzy: src/libstage4/apart.o src/libstage4/ask.o src/libstage4/await.o src/libstage4/blockdev.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/busy.o src/libstage4/busyfind.o src/libstage4/busyprocs.o src/libstage4/cgroups.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/elf.o src/libstage4/elsewhere.o src/libstage4/emergency.o src/libstage4/fdkind.o src/libstage4/fields.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/flow.o src/libstage4/force.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/guard.o src/libstage4/hands.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/kill.o src/libstage4/ladder.o src/libstage4/leftovers.o src/libstage4/letgo.o src/libstage4/loops.o src/libstage4/manifest.o src/libstage4/memlimit.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/mounttree.o src/libstage4/names.o src/libstage4/newfs.o src/libstage4/node.o src/libstage4/omit.o src/libstage4/order.o src/libstage4/overlay.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/pending.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/pstore.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/rootfs.o src/libstage4/scan.o src/libstage4/searchpath.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/storage.o src/libstage4/stuck.o src/libstage4/superblock.o src/libstage4/superblocks.o src/libstage4/swapdev.o src/libstage4/swapkind.o src/libstage4/swaps.o src/libstage4/sysfs.o src/libstage4/thaw.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/unmountleft.o src/libstage4/unmountpass.o src/libstage4/unmountreadonly.o src/libstage4/unseen.o src/libstage4/uppers.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/watchdog.o src/libstage4/worker.o
 INTERNAL_LIBS := libstage4.a.xyzzy
 
 stage4: src/multicall/stage4.o ${MULTICALL_OBJS} libstage4.a.xyzzy -ls6 -lexecline -lskarnet
@@ -172,6 +176,8 @@ test-fstype: src/tests/test-fstype.o libstage4.a.xyzzy -lexecline -lskarnet
 test-fstype: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-hook: src/tests/test-hook.o libstage4.a.xyzzy -lexecline -lskarnet
 test-hook: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-ladder: src/tests/test-ladder.o libstage4.a.xyzzy -lexecline -lskarnet
+test-ladder: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-letgo: src/tests/test-letgo.o libstage4.a.xyzzy -lexecline -lskarnet
 test-letgo: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-line: src/tests/test-line.o libstage4.a.xyzzy -lexecline -lskarnet
@@ -186,6 +192,8 @@ test-pathwalk: src/tests/test-pathwalk.o libstage4.a.xyzzy -lexecline -lskarnet
 test-pathwalk: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-process: src/tests/test-process.o libstage4.a.xyzzy -lexecline -lskarnet
 test-process: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-pstore: src/tests/test-pstore.o libstage4.a.xyzzy -lexecline -lskarnet
+test-pstore: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-storage: src/tests/test-storage.o libstage4.a.xyzzy -lexecline -lskarnet
 test-storage: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-swaps: src/tests/test-swaps.o libstage4.a.xyzzy -lexecline -lskarnet

@@ -999,6 +999,14 @@ extern void s4_become_fit (enum s4_output_e) ;
 extern void s4_raise_files (void) ;
 
 
+ /* pstore.c: the kernel log, for the next boot */
+
+ /* max_reason: what the backend says, "" if it doesn't; always: always_kmsg_dump is set; pure */
+extern int s4_pstore_keeps (char const *max_reason, int always) gccattr_pure ;
+ /* pstore gets it at a reboot, too; or it is said why not */
+extern void s4_pstore_keep (void) ;
+
+
  /*
    guard.c: who walks the chain is not pid 1: from here on in a child, in which this returns; 0 with errno: it could not
    be made, so go on without. The parent continues it when it is stopped, and does the last resort when it is killed;
@@ -1103,6 +1111,7 @@ struct s4_leftovers_s
   unsigned int swaps ;
   unsigned int devices ;    /* dm, md, loop in use */
 } ;
+ /* 1; -1 with errno: there may be more file systems than it could see; 0 with errno */
 extern int s4_leftovers_count (s4_leftovers *) ;
  /*
    Workers that are unmounting what can lose data, of whatever step: it may be in no table any more. All processes are
@@ -1205,10 +1214,30 @@ extern int s4_sync (s4_ms timeout) ;                 /* sync(2) in a worker; 0: 
 extern int s4_emergency_readonly (void) ;
 
 
+ /* ladder.c: how the machine ends, and what is tried if it doesn't; pure */
+
+enum s4_rung_e
+{
+  S4_CALL_KEXEC, S4_CALL_ARG, S4_CALL_REBOOT, S4_CALL_POWEROFF, S4_CALL_HALT,   /* reboot(2), in a child */
+  S4_SYSRQ_RESET, S4_SYSRQ_OFF, S4_SYSRQ_SAVE,   /* sync and read-only, and what is said there */
+  S4_BITE,                                       /* the watchdog resets the machine */
+  S4_REST                                        /* for ever */
+} ;
+enum s4_outcome_e { S4_FAILED, S4_CAME_BACK, S4_SILENT } ;   /* S4_CAME_BACK: without an error */
+
+extern enum s4_rung_e s4_ladder_first (enum s4_action_e, int arg) gccattr_const ;
+ /* arg: there is one for a reboot; silent: some call of reboot(2) was */
+extern enum s4_rung_e s4_ladder_next (enum s4_rung_e, enum s4_outcome_e, int arg, int silent) gccattr_const ;
+ /* such a one ends in a reset, so that the watchdog may be armed */
+extern int s4_ladder_resets (enum s4_rung_e) gccattr_const ;
+
+
  /* reboot.c */
 
- /* reboot(2), then ever weaker; exits only in a container */
+ /* reboot(2), then down the ladder; exits only in a container */
 extern void s4_hardreboot (enum s4_action_e, char const *arg) gccattr_noreturn ;
+ /* Ctrl-Alt-Del is a hard reboot from now on; 0 with errno */
+extern int s4_cad_resets (void) ;
  /* doc/overview.html, last resort; exits with code where it may */
 extern void s4_lastresort (int code) gccattr_noreturn ;
 

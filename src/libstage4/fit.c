@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -182,7 +181,7 @@ static void prepare_kernel (void)
 {
    /* not a regular file, so nothing is dumped */
   try(s4_proc_write("sys/kernel/core_pattern", "/dev/null"), "turn core dumps off") ;
-  try(!reboot(RB_ENABLE_CAD), "make Ctrl-Alt-Del a hard reboot") ;
+  try(s4_cad_resets(), "make Ctrl-Alt-Del a hard reboot") ;
   try(s4_proc_write("sys/kernel/panic", PANIC_SECONDS), "make a panic reboot") ;
    /* Else 10 lines in 5 s, also where the console can't take them; fails if the boot line fixed it. */
   s4_proc_write("sys/kernel/printk_devkmsg", "on\n") ;
@@ -226,9 +225,7 @@ static void redirect (enum s4_output_e output)
   else uncoe(null) ;
   if (output == S4_TO_CONSOLE && !open_output("/dev/console")) do_without_console() ;
   if (output != S4_TO_KMSG) return ;
-  if (!s4.container && s4_proc() != -1
-   && !openwritenclose_unsafe("/sys/module/printk/parameters/always_kmsg_dump", "Y", 1))
-    s4_verbose("the kernel log of an orderly reboot is not kept in pstore") ;
+  if (!s4.container && s4_proc() != -1) s4_pstore_keep() ;
   try(open_output("/dev/kmsg"), "open /dev/kmsg") ;
 }
 

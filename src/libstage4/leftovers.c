@@ -94,13 +94,17 @@ int s4_leftovers_count (s4_leftovers *l)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   s4_storage st ;
+  int known, unknown ;
   *l = (s4_leftovers){ .mounts = 0 } ;
-  if (!devices_count(&l->devices) || !swaps_count(&l->swaps) || !s4_storage_load_whole(&st, &ms, 0)) return 0 ;
+  if (!devices_count(&l->devices) || !swaps_count(&l->swaps)) return 0 ;
+  known = s4_storage_load_whole(&st, &ms, 0) ;
+  if (!known) return 0 ;
+  unknown = known == -1 ? errno : ms.unseen ;
   l->mounts = ms.nown ;
   for (unsigned int k = 0 ; k < st.nsb ; k++)
     if (ms.m[st.first[k]].in_no_table) l->unseen++ ;
     else l->writable += st.at_risk[st.first[k]] ;
   s4_storage_free(&st) ;
   s4_mounts_free(&ms) ;
-  return 1 ;
+  return unknown ? (errno = unknown, -1) : 1 ;
 }

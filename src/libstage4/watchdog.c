@@ -137,10 +137,13 @@ void s4_watchdog_rearm (void)
   if (s4.watchdog >= 0 && !set_armed(WDIOS_ENABLECARD)) s4_watchdog_feed() ;
 }
 
+ /* Some drivers stop the card when a reboot begins, and don't tell: disarmed first, it is really armed again. */
+
 int s4_watchdog_bite (void)
 {
   if (s4.watchdog < 0) s4.watchdog = s4_watchdog_open(s4_watchdog_first()) ;
   if (s4.watchdog < 0) return 0 ;
+  set_armed(WDIOS_DISABLECARD) ;
   s4_watchdog_rearm() ;
   s4_watchdog_set_timeout(s4.watchdog, 1) ;
   return 1 ;

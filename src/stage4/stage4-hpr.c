@@ -19,15 +19,16 @@ static void say_what_is_left (enum s4_action_e action)
   s4_leftovers l ;
   char const *took = s4.begun ? S4_MS(s4_now() - s4.begun) : 0 ;
   int known = s4_leftovers_count(&l) ;
+  int why = errno ;
   unsigned int unmounting = known ? s4_unmounts_count(1, 0) : 0 ;
   unsigned int unseen = known && l.unseen > unmounting ? l.unseen - unmounting : 0 ;
   if (!known)
     s4_info(s4_action_name(action), took ? " after " : "", took, "; what is left can't be seen, ",
-      s4_proc() == -1 ? "/proc is not there" : strerror(errno)) ;
+      s4_proc() == -1 ? "/proc is not there" : strerror(why)) ;
   else s4_info(s4_action_name(action), took ? " after " : "", took, "; left: ",
     unmounting ? S4_NUM(unmounting) : "", unmounting ? " unmounts under way, " : "", S4_NUM(l.writable + unseen),
     " writable file systems, ", S4_NUM(l.mounts), " mounts, ", S4_NUM(l.swaps), " swaps, ", S4_NUM(l.devices),
-    " block devices") ;
+    " block devices", known == -1 ? "; there may be more: " : "", known == -1 ? strerror(why) : "") ;
 }
 
 int main (int argc, char const **argv, char const *const *envp)

@@ -118,25 +118,29 @@ make_debian () {
 # vm_run LOG INITRAMFS [DISK...] : boots, and returns when the machine has gone; 124 if it had to be ended.
 # In the log each line begins with the milliseconds since the start, as this machine's clock has them.
 # VM_TIME: limit in seconds (400: somebody else may have the CPUs); VM_MEMORY (512M); VM_CPUS (2); VM_ACCEL; VM_APPEND: more words for the kernel;
-# VM_QEMU: more words for QEMU; VM_SHOW=1: the console on stdout, as it happens.
+# VM_QEMU: more words for QEMU; VM_SHOW=1: the console on stdout, as it happens. VM_REBOOTS=1: a reset is not the end,
+# but boots again. VM_UNTIL: ends the machine when a line of the console matches that (of Perl), and that is fine.
 vm_run () {
-  local log=$1 initramfs=$2 disk drives=()
+  local log=$1 initramfs=$2 disk drives=() reset=-no-reboot
   shift 2
+  test -z "${VM_REBOOTS-}" || reset=
   for disk do drives+=( -drive "if=virtio,format=raw,cache=unsafe,file=$disk" ) ; done
   # -erms: software emulation walks through `rep stosb`, which clears every new page, byte by byte.
   # stdin: QEMU would take what is typed, and turn the terminal raw.
   # shellcheck disable=SC2086
-  timeout --foreground -k 5 "${VM_TIME:-400}" qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max,-erms,-fsrm \
-    -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-512M}" -nodefaults -display none -serial stdio -serial null -no-reboot \
+  { echo "$BASHPID" >"$log.pid" ; exec timeout --foreground -k 5 "${VM_TIME:-400}" qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max,-erms,-fsrm \
+    -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-512M}" -nodefaults -display none -serial stdio -serial null $reset \
     -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 ${VM_APPEND-quiet}" \
-    "${drives[@]}" ${VM_QEMU-} </dev/null 2>&1 | vm_stamp "$log"
-  return "${PIPESTATUS[0]}"
+    "${drives[@]}" ${VM_QEMU-} </dev/null 2>&1 ; } | vm_stamp "$log"
+  set -- "${PIPESTATUS[@]}"
+  test "$2" = 9 || return "$1"
 }
 
+# vm_stamp LOG : of what comes from stdin. 9: ended by VM_UNTIL
 vm_stamp () {
   perl -MTime::HiRes=time -e '
     $| = 1 ;
-    my ($start, $show) = (time, $ENV{VM_SHOW}) ;
+    my ($start, $show, $until, $ended) = (time, $ENV{VM_SHOW}, $ENV{VM_UNTIL}, 0) ;
     open(my $log, ">", $ARGV[0]) or die ;
     $log->autoflush(1) ;
     while (<STDIN>)
@@ -144,7 +148,12 @@ vm_stamp () {
       s/\r+\n?$// ; chomp ;
       printf $log "%6d %s\n", 1000 * (time - $start), $_ ;
       print "$_\n" if $show ;
-    }' "$1"
+      next if $ended or !$until or !/$until/ ;
+      $ended = 9 ;
+      open(my $pid, "<", "$ARGV[0].pid") or die ;
+      kill "TERM", <$pid> ;
+    }
+    exit $ended' "$1"
 }
 
 ## Judges: of the console
