@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # top and work are tests/vm/lib.sh's
 # The fault table: a machine in which things go wrong, one at a time or several, and what becomes of it. To be sourced
 # after tests/vm/lib.sh by tests/vm/faults.t and tools/faults.
 #

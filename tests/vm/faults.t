@@ -11,4 +11,9 @@ faults_ready
 # shellcheck disable=SC2086 # a list of words
 at_once 2 fault_boot $some
 for faults in $some ; do fault_judge "$faults" ; done
+
+fault_in kill-watchdog
+ok "a chain that is killed: its guard resets the machine" fault_in_time
+fault_in stop-settle
+ok "a chain that is stopped: its guard continues it" console_has "$console" 'stage4-hpr: info: reboot after'
 done_testing

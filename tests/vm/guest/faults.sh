@@ -3,7 +3,7 @@
 # the chain. Executed by its name: "go" by pid 1, the others by the chain. The faults are listed in tests/vm/faults.sh.
 # shellcheck disable=SC1091,SC3045 # /functions and /nfs are of the guest; busybox's shell
 
-all_faults=$(echo "$faults" | tr , ' ')
+all_faults=$(echo "${faults?}" | tr , ' ')
 
 # log WORD... : to the kernel log, which gets there whatever happens to the console
 log () {
@@ -87,8 +87,8 @@ make_fault () {
 
 spoil () {
   for dir in /run/stage4/bin /bin ; do
-    rm -f $dir/stage4-$2
-    case $1 in broken) echo garbage >$dir/stage4-$2 ; chmod 755 $dir/stage4-$2 ;; esac
+    rm -f $dir/stage4-"$2"
+    case $1 in broken) echo garbage >$dir/stage4-"$2" ; chmod 755 $dir/stage4-"$2" ;; esac
   done
 }
 

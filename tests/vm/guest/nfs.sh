@@ -21,11 +21,11 @@ begin @nfs serve
 # nfs_on VERSION DIR
 nfs_on () {
   mkdir -p "$2"
-  in_client nfs mount$1 "$2"
+  in_client nfs "mount$1" "$2"
 }
 # stuck_in REGEX PID... : waits until each is
 stuck_in () {
   local regex=$1
   shift
-  for pid ; do await grep "$regex" /proc/$pid/stack ; done
+  for pid ; do await grep "$regex" "/proc/$pid/stack" ; done
 }
