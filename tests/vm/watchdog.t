@@ -3,7 +3,7 @@
 export VM_KERNEL_PACKAGE=linux-image-amd64   # the other one has no driver for a card
 . "$(dirname "$0")/lib.sh"
 
-vm_test i6300esb
+vm_test i6300esb dm_mod ext4
 vm_test_stage4
 
 new_disks 16M a
@@ -33,13 +33,19 @@ END
 ok "stopped: it bites" bitten
 ok "stopped: it was stopped" console_has "$console" '^=== stopped'
 
-# A daemon that was just killed had it. A halted machine stays halted.
+# A daemon that was just killed had it. A child hangs for three times its timeout, and is abandoned. A halted machine
+# stays halted.
 VM_TIME=80 guest "$work/a.img" <<'END'
+dm create dead /dev/vda
+mount_disk /dev/mapper/dead /mnt/dead
+echo data >/mnt/dead/file
+dm suspend dead
 watchdog -F -T 4 -t 1 /dev/watchdog0 &
 await grep -qx active /sys/class/watchdog/watchdog0/state
 echo "=== request"
-exec stage4-begin -A halt -t 60s stage4-nuke stage4-watchdog -t 4s stage4-hook ' sleep' ' 6' '' stage4-hpr
+exec stage4-begin -A halt -t 60s stage4-nuke stage4-watchdog -t 4s stage4-umountall -t 12s stage4-hpr -t 2s
 END
+ok "halt: a child hangs" console_has "$console" 'gave up unmounting /mnt/dead .* after 12\.'
 ok "halt: it was taken over" console_has "$console" 'armed /dev/watchdog0'
 ok "halt: the machine is halted" console_has "$console" 'reboot: System halted'
 ok "halt: and stays so" console_has "$console" 'had to be ended'
