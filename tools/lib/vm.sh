@@ -120,6 +120,7 @@ make_debian () {
 # VM_TIME: limit in seconds (400: somebody else may have the CPUs); VM_MEMORY (512M); VM_CPUS (2); VM_ACCEL; VM_APPEND: more words for the kernel;
 # VM_QEMU: more words for QEMU; VM_SHOW=1: the console on stdout, as it happens. VM_REBOOTS=1: a reset is not the end,
 # but boots again. VM_UNTIL: ends the machine when a line of the console matches that (of Perl), and that is fine.
+# VM_STAYS: so many seconds after that.
 vm_run () {
   local log=$1 initramfs=$2 disk drives=() reset=-no-reboot
   shift 2
@@ -141,6 +142,11 @@ vm_stamp () {
   perl -MTime::HiRes=time -e '
     $| = 1 ;
     my ($start, $show, $until, $ended) = (time, $ENV{VM_SHOW}, $ENV{VM_UNTIL}, 0) ;
+    $SIG{ALRM} = sub {
+      $ended = 9 ;
+      open(my $pid, "<", "$ARGV[0].pid") or die ;
+      kill "TERM", <$pid> ;
+    } ;
     open(my $log, ">", $ARGV[0]) or die ;
     $log->autoflush(1) ;
     while (<STDIN>)
@@ -148,10 +154,9 @@ vm_stamp () {
       s/\r+\n?$// ; chomp ;
       printf $log "%6d %s\n", 1000 * (time - $start), $_ ;
       print "$_\n" if $show ;
-      next if $ended or !$until or !/$until/ ;
-      $ended = 9 ;
-      open(my $pid, "<", "$ARGV[0].pid") or die ;
-      kill "TERM", <$pid> ;
+      next if !$until or !/$until/ ;
+      undef $until ;
+      if ($ENV{VM_STAYS}) { alarm $ENV{VM_STAYS} ; } else { $SIG{ALRM}->() ; }
     }
     exit $ended' "$1"
 }
