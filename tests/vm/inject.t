@@ -64,7 +64,7 @@ boot reboot reboot EPERM 1+ </dev/null
 ok "reboot: it is said" console_has "$console" 'unable to reboot: Operation not permitted'
 ok "reboot: sysrq does it" console_has "$console" 'sysrq: Resetting'
 
-export VM_MEMORY=128M
+export VM_MEMORY=160M
 boot memory umount2 EPERM 1000000 <<'END'
 begin @load full 8
 check "there is no memory" test "$said" = ready

@@ -170,7 +170,7 @@ ok "cgroup 1: it is said" console_has "$console" 'lifted the memory limits of cg
 
 # More than the memory, most of it in a tmpfs that goes later: too early, swap can't be switched off; then it can.
 image_ext4 "$work/disk.img" 160M
-VM_MEMORY=128M guest "$work/disk.img" <<'END'
+VM_MEMORY=160M guest "$work/disk.img" <<'END'
 mkdir /mnt/full
 mount_disk /dev/vda /mnt/disk
 swap_file /mnt/disk/swap 140
