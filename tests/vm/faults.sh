@@ -41,11 +41,11 @@ nbd-swap;the server of the network block device with swap is gone;;gave up switc
 nfs;an NFS server is gone, and a process writes to it;;gave up unmounting /oldroot/mnt/nfs
 D;a process that can't be killed has a file open;;can't be killed
 respawn;pid 1 starts children again and again;;this is not pid 1: pid 1 keeps the old root busy
-memory;there is no memory left, and who has it is spared;;reboot after
-console;the console does not take anything;;reboot after
-no-proc;/proc is not there;;reboot after
-no-sys;/sys is not there;;reboot after
-no-dev;/dev is not there;;reboot after
+memory;there is no memory left, and who has it is spared;;(reboot after|last resort, then reboot)
+console;the console does not take anything;;(reboot after|last resort, then reboot)
+no-proc;/proc is not there;;(reboot after|last resort, then reboot)
+no-sys;/sys is not there;;(reboot after|last resort, then reboot)
+no-dev;/dev is not there;;(reboot after|last resort, then reboot)
 END
 )
 

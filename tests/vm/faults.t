@@ -3,8 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/faults.sh"
 
-some='none missing-pivot broken-umountall kill-watchdog kill-umountall stop-settle hook-hangs hook-disk hook-ramfs
-  suspend-root error-bad nbd-swap nfs respawn memory no-proc no-dev
+some='none broken-umountall kill-watchdog kill-umountall stop-settle hook-hangs hook-ramfs
+  suspend-root error-bad nbd-swap nfs respawn,memory no-proc,no-dev
   D,suspend-bad hook-forks,console kill-pivot,error-root missing-freeze,no-sys'
 
 faults_ready
