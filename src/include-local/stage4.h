@@ -173,7 +173,8 @@ extern void s4_set_code (unsigned int) ;
 extern char const *s4_getenv (char const *name) ;
  /* the environment of the next program; 0: no memory */
 extern char const *const *s4_nextenv (void) ;
-extern char const *s4_nextpath (void) ;                                 /* $PATH of the next program */
+extern char const *s4_nextvar (char const *name) ;                      /* of that one; 0 also without memory */
+extern char const *s4_nextpath (void) ;                                 /* its $PATH */
  /* with the changes, searched in its own $PATH; returns if it can't */
 extern void s4_exec (char const *const *argv) ;
  /* s4_budget_limit() from now, with this step's budget */

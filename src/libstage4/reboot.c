@@ -276,5 +276,5 @@ void s4_lastresort (int code)
   if (action == S4_RETURN || action == S4_NOACTION) action = S4_REBOOT ;
   s4_fatal("the chain can't go on: last resort, then ", s4_action_name(action)) ;
   save_what_can_be_saved() ;
-  s4_hardreboot(action, s4_getenv("STAGE4_ARG")) ;
+  s4_hardreboot(action, s4_nextvar("STAGE4_ARG")) ;   /* begin has just set it */
 }
