@@ -408,6 +408,10 @@ extern int s4_proc (void) ;
 extern char *s4_proc_name (char *buf, pid_t pid, char const *rest) ;
  /* the same for an open file of this process: "self/fd/N" or "self/fdinfo/N" */
 extern char const *s4_proc_fdname (char *buf, char const *dir, int fd) ;
+ /* where a process's link leads, cut to fit, with a 0 at its end; its length, or -1 */
+extern ssize_t s4_proc_link (pid_t, char const *rest, char *buf, size_t size) ;
+ /* the number of its mount namespace; 0 with errno, EINVAL: it has none any more */
+extern uint64_t s4_proc_mountns (pid_t) ;
  /* a file of it, whole; replaces what was there; 0-terminated beyond len */
 extern int s4_proc_read (char const *name, stralloc *) ;
  /* by one write(2); 1 if the kernel took all of value */
