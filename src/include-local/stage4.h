@@ -1265,6 +1265,7 @@ extern int s4_hands_look (s4_process const *, s4_hands const *) ;
  /* errno, which stays, says that this process may not be looked at, and it is there */
 extern int s4_hands_denied (pid_t) ;
 extern char const *s4_hold_link (enum s4_hold_e) gccattr_const ;   /* "/cwd", "/root" or "/exe" */
+extern char const *s4_hold_name (enum s4_hold_e) gccattr_const ;   /* the words for it */
  /* f for each mapping of a file; that may block, if the process is about to change them and stuck in it */
 typedef void s4_map_func (uint64_t device, char const *path, void *data) ;
 extern void s4_maps_each (pid_t tid, s4_map_func *f, void *data) ;
