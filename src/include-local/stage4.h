@@ -700,7 +700,7 @@ struct s4_storage_s
   unsigned int *first ;        /* of each superblock: its mount that is reached best */
   unsigned int nsb ;
   unsigned int *upper ;        /* of each mount: if it is an overlay, the mount that its upper layer lies on */
-  unsigned char *at_risk ;       /* of each mount: it is writable, and can lose data */
+  unsigned char *at_risk ;     /* of each mount: it is writable, and can lose data */
   unsigned char *reach ;       /* of each mount */
 } ;
 
@@ -987,6 +987,11 @@ extern char const *s4_concat_words (char const *const *s, size_t n) ;
 #define s4_concat(...) s4_concat_words(S4_STRINGS(__VA_ARGS__))
  /* by their names; dir lies below itself; pure */
 extern int s4_lies_below (char const *path, char const *dir) gccattr_pure ;
+ /*
+   pure; the path, as the kernel shows it, without " (deleted)", 0-terminated, replaces name; 0: it doesn't end so, or
+   no memory
+ */
+extern int s4_undeleted (char const *path, stralloc *name) ;
  /* a directory with its parents; one that is there is fine, and not looked at */
 extern int s4_make_path (char const *path) ;
  /*
@@ -1142,8 +1147,6 @@ struct s4_swap_s
 extern int s4_swaps_parse (stralloc *text, genalloc *swaps) ;
  /* both replaced; a kernel without swap has none. 0 with errno */
 extern int s4_swaps_load (stralloc *text, genalloc *swaps) ;
- /* pure; the path without " (deleted)", 0-terminated, replaces name; 0: it doesn't end so, or no memory */
-extern int s4_swap_undeleted (char const *path, stralloc *name) ;
 
 
  /* swapkind.c: what swap lies on; pure */

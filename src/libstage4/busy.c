@@ -210,7 +210,7 @@ static int cat_more (stralloc *sa, unsigned int more)
 static int cat_process (stralloc *sa, s4_busy const *b)
 {
   stralloc name = STRALLOC_ZERO ;
-  int const deleted = s4_swap_undeleted(b->name, &name) ;
+  int const deleted = s4_undeleted(b->name, &name) ;
   char const *how = s4_hold_name((enum s4_hold_e)b->kind) ;
   int const ok = s4_cat(sa, S4_NUM(b->pid), " ", b->comm, " (", how, " ", deleted ? name.s : b->name,
     deleted ? ", deleted" : "") && (!b->more || s4_cat(sa, ",")) && cat_more(sa, b->more) && s4_cat(sa, ")") ;
