@@ -173,7 +173,8 @@ extern void s4_set_code (unsigned int) ;
 extern char const *s4_getenv (char const *name) ;
  /* the environment of the next program; 0: no memory */
 extern char const *const *s4_nextenv (void) ;
-extern char const *s4_nextpath (void) ;                                 /* $PATH of the next program */
+extern char const *s4_nextvar (char const *name) ;                      /* of that one; 0 also without memory */
+extern char const *s4_nextpath (void) ;                                 /* its $PATH */
  /* with the changes, searched in its own $PATH; returns if it can't */
 extern void s4_exec (char const *const *argv) ;
  /* s4_budget_limit() from now, with this step's budget */
@@ -407,6 +408,10 @@ extern int s4_proc (void) ;
 extern char *s4_proc_name (char *buf, pid_t pid, char const *rest) ;
  /* the same for an open file of this process: "self/fd/N" or "self/fdinfo/N" */
 extern char const *s4_proc_fdname (char *buf, char const *dir, int fd) ;
+ /* where a process's link leads, cut to fit, with a 0 at its end; its length, or -1 */
+extern ssize_t s4_proc_link (pid_t, char const *rest, char *buf, size_t size) ;
+ /* the number of its mount namespace; 0 with errno, EINVAL: it has none any more */
+extern uint64_t s4_proc_mountns (pid_t) ;
  /* a file of it, whole; replaces what was there; 0-terminated beyond len */
 extern int s4_proc_read (char const *name, stralloc *) ;
  /* by one write(2); 1 if the kernel took all of value */
@@ -695,7 +700,7 @@ struct s4_storage_s
   unsigned int *first ;        /* of each superblock: its mount that is reached best */
   unsigned int nsb ;
   unsigned int *upper ;        /* of each mount: if it is an overlay, the mount that its upper layer lies on */
-  unsigned char *at_risk ;       /* of each mount: it is writable, and can lose data */
+  unsigned char *at_risk ;     /* of each mount: it is writable, and can lose data */
   unsigned char *reach ;       /* of each mount */
 } ;
 
@@ -982,6 +987,11 @@ extern char const *s4_concat_words (char const *const *s, size_t n) ;
 #define s4_concat(...) s4_concat_words(S4_STRINGS(__VA_ARGS__))
  /* by their names; dir lies below itself; pure */
 extern int s4_lies_below (char const *path, char const *dir) gccattr_pure ;
+ /*
+   pure; the path, as the kernel shows it, without " (deleted)", 0-terminated, replaces name; 0: it doesn't end so, or
+   no memory
+ */
+extern int s4_undeleted (char const *path, stralloc *name) ;
  /* a directory with its parents; one that is there is fine, and not looked at */
 extern int s4_make_path (char const *path) ;
  /*
@@ -1137,8 +1147,6 @@ struct s4_swap_s
 extern int s4_swaps_parse (stralloc *text, genalloc *swaps) ;
  /* both replaced; a kernel without swap has none. 0 with errno */
 extern int s4_swaps_load (stralloc *text, genalloc *swaps) ;
- /* pure; the path without " (deleted)", 0-terminated, replaces name; 0: it doesn't end so, or no memory */
-extern int s4_swap_undeleted (char const *path, stralloc *name) ;
 
 
  /* swapkind.c: what swap lies on; pure */
@@ -1260,6 +1268,7 @@ extern int s4_hands_look (s4_process const *, s4_hands const *) ;
  /* errno, which stays, says that this process may not be looked at, and it is there */
 extern int s4_hands_denied (pid_t) ;
 extern char const *s4_hold_link (enum s4_hold_e) gccattr_const ;   /* "/cwd", "/root" or "/exe" */
+extern char const *s4_hold_name (enum s4_hold_e) gccattr_const ;   /* the words for it */
  /* f for each mapping of a file; that may block, if the process is about to change them and stuck in it */
 typedef void s4_map_func (uint64_t device, char const *path, void *data) ;
 extern void s4_maps_each (pid_t tid, s4_map_func *f, void *data) ;

@@ -187,11 +187,6 @@ static char const *how_name (enum s4_busy_e kind)
 {
   switch (kind)
   {
-    case S4_BUSY_FILE : return "open file " ;
-    case S4_BUSY_CWD : return "working directory " ;
-    case S4_BUSY_ROOT : return "root " ;
-    case S4_BUSY_EXE : return "program " ;
-    case S4_BUSY_MAP : return "mapped file " ;
     case S4_BUSY_MOUNTED : return "mounted on " ;
     case S4_BUSY_CARRIES : return "carries " ;
     case S4_BUSY_NAMESPACE : return "mount namespace of " ;
@@ -203,8 +198,8 @@ static char const *how_name (enum s4_busy_e kind)
     case S4_BUSY_MD : return "md device " ;
     case S4_BUSY_BLOCK : return "block device " ;
     case S4_BUSY_KERNEL : return "the kernel, no process" ;
+    default : return "" ;   /* a process: s4_hold_name() */
   }
-  return "" ;
 }
 
 static int cat_more (stralloc *sa, unsigned int more)
@@ -215,8 +210,9 @@ static int cat_more (stralloc *sa, unsigned int more)
 static int cat_process (stralloc *sa, s4_busy const *b)
 {
   stralloc name = STRALLOC_ZERO ;
-  int const deleted = s4_swap_undeleted(b->name, &name) ;
-  int const ok = s4_cat(sa, S4_NUM(b->pid), " ", b->comm, " (", how_name(b->kind), deleted ? name.s : b->name,
+  int const deleted = s4_undeleted(b->name, &name) ;
+  char const *how = s4_hold_name((enum s4_hold_e)b->kind) ;
+  int const ok = s4_cat(sa, S4_NUM(b->pid), " ", b->comm, " (", how, " ", deleted ? name.s : b->name,
     deleted ? ", deleted" : "") && (!b->more || s4_cat(sa, ",")) && cat_more(sa, b->more) && s4_cat(sa, ")") ;
   stralloc_free(&name) ;
   return ok ;

@@ -58,7 +58,7 @@ static int open_named (char const *path)
 {
   stralloc name = STRALLOC_ZERO ;
   int fd = open(path, O_PATH | O_CLOEXEC) ;
-  if (fd == -1 && errno == ENOENT && s4_swap_undeleted(path, &name)) fd = open(name.s, O_PATH | O_CLOEXEC) ;
+  if (fd == -1 && errno == ENOENT && s4_undeleted(path, &name)) fd = open(name.s, O_PATH | O_CLOEXEC) ;
   stralloc_free(&name) ;
   return fd ;
 }

@@ -16,7 +16,6 @@
 #include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
-#include <skalibs/types.h>
 
 #include "stage4.h"
 
@@ -62,14 +61,6 @@ static size_t nplaces (struct search const *s)
   return genalloc_len(s4_busyplace, s->places) ;
 }
 
-static ssize_t read_link (pid_t pid, char const *link, char *buf, size_t size)
-{
-  char name[S4_PROCNAME + S4_FDNAME_MAX] ;
-  ssize_t r = readlinkat(s4_proc(), s4_proc_name(name, pid, link), buf, size - 1) ;
-  buf[r > 0 ? r : 0] = 0 ;
-  return r ;
-}
-
  /* --- who there is --- */
 
 static int note_process (pid_t pid, void *data)
@@ -99,9 +90,9 @@ static int read_table (struct search *s, struct view *v, pid_t pid)
   genalloc mounts = GENALLOC_ZERO ;
   char name[S4_PROCNAME] ;
   s4_mounts ms = S4_MOUNTS_ZERO ;
-  int ok = s4_proc_read(s4_proc_name(name, pid, "/mountinfo"), &text) ;
-  if (!ok && s4_hands_denied(pid)) s->err = errno ;
-  ok = ok && s4_mountinfo_parse(&text, &mounts) ;
+  int const there = s4_proc_read(s4_proc_name(name, pid, "/mountinfo"), &text) ;
+  int ok = there && s4_mountinfo_parse(&text, &mounts) ;
+  if (!there && s4_hands_denied(pid)) s->err = errno ;
   ms.m = genalloc_s(s4_mount, &mounts) ;
   ms.n = ms.nown = (unsigned int)genalloc_len(s4_mount, &mounts) ;
   if (ok && ms.n)
@@ -109,6 +100,7 @@ static int read_table (struct search *s, struct view *v, pid_t pid)
     genalloc_setlen(s4_busy, &v->found, 0) ;
     ok = note_ids(s, ms.m, ms.n) && s4_busy_elsewhere(&v->found, s->places, &ms) ;
   }
+  if (there && !ok) s->err = ENOMEM ;
   genalloc_free(s4_mount, &mounts) ;
   stralloc_free(&text) ;
   return ok && ms.n ;
@@ -127,10 +119,9 @@ static int look_at_namespace (struct search *s, s4_process const *p)
 {
   char link[S4_BUSY_NAME_MAX] ;
   struct view *v ;
-  uint64_t ns ;
+  uint64_t const ns = s4_proc_mountns(p->pid) ;
   int whole ;
-  if (read_link(p->pid, "/ns/mnt", link, sizeof link) <= 0
-   || !uint64_scan(link + strcspn(link, "0123456789"), &ns))
+  if (!ns)
   {
     if (s4_hands_denied(p->pid)) s->err = errno ;
     return 1 ;
@@ -139,7 +130,7 @@ static int look_at_namespace (struct search *s, s4_process const *p)
   v = find_view(s, ns) ;
   if (v) v->more++ ;
   if (v && v->whole) return 1 ;
-  whole = read_link(p->pid, "/root", link, sizeof link) > 0 && !strcmp(link, "/") ;
+  whole = s4_proc_link(p->pid, "/root", link, sizeof link) > 0 && !strcmp(link, "/") ;
   if (v && !whole) return 1 ;
   if (!v)
   {
@@ -174,12 +165,12 @@ static void tell_namespaces (struct search *s)
 static void look_at_namespaces (struct search *s)
 {
   s4_process const *p = genalloc_s(s4_process, &s->processes) ;
-  char link[S4_BUSY_NAME_MAX] ;
-  if (read_link(getpid(), "/ns/mnt", link, sizeof link) > 0)
-    uint64_scan(link + strcspn(link, "0123456789"), &s->own_ns) ;
-  note_ids(s, s->tree->ms->m, s->tree->ms->n) ;
-  for (size_t i = 0 ; i < genalloc_len(s4_process, &s->processes) ; i++) if (!look_at_namespace(s, p + i)) break ;
-  qsort(s->ids.s, genalloc_len(struct id, &s->ids), sizeof(struct id), &compare_id) ;
+  size_t const n = genalloc_len(s4_process, &s->processes) ;
+  int ok = note_ids(s, s->tree->ms->m, s->tree->ms->n) ;
+  s->own_ns = s4_proc_mountns(getpid()) ;
+  for (size_t i = 0 ; ok && i < n ; i++) ok = look_at_namespace(s, p + i) ;
+  if (!ok) s->err = ENOMEM ;
+  if (s->ids.len) qsort(s->ids.s, genalloc_len(struct id, &s->ids), sizeof(struct id), &compare_id) ;
   tell_namespaces(s) ;
 }
 
@@ -230,11 +221,11 @@ static void look_at_file (pid_t tid, char const *fd, void *data)
   struct search *s = data ;
   char link[S4_BUSY_NAME_MAX] ;
   char rest[S4_PROCNAME] = "/fd/" ;
-  char name[S4_PROCNAME + S4_FDNAME_MAX] ;
+  char name[S4_PROCNAME] ;
   uint64_t const *known ;
   uint64_t device, raw ;
   strcat(rest, fd) ;
-  if (read_link(tid, rest, link, sizeof link) <= 0 || link[0] != '/') return ;   /* pipes, sockets ... */
+  if (s4_proc_link(tid, rest, link, sizeof link) <= 0 || link[0] != '/') return ;   /* pipes, sockets ... */
   strcat(s4_proc_name(name, tid, "/fdinfo/"), fd) ;
   known = device_of_id(s, s4_mount_id_of_fdinfo(name)) ;
   if (known) hold_on(s, *known, 1, S4_BUSY_FILE, link) ;
@@ -261,7 +252,7 @@ static int look_at_link (pid_t tid, enum s4_hold_e how, void *data)
   uint64_t const *known ;
   uint64_t device, raw ;
   int fd ;
-  if (read_link(tid, s4_hold_link(how), link, sizeof link) <= 0)
+  if (s4_proc_link(tid, s4_hold_link(how), link, sizeof link) <= 0)
   {
     if (s4_hands_denied(tid)) s->err = errno ;
     return 0 ;
@@ -300,7 +291,7 @@ static void look_at_map (uint64_t device, char const *path, void *data)
 {
   struct maps *m = data ;
   if (path[0] != '/' || !is_wanted(m->s, device)) return ;
-  if (!*m->exe) read_link(m->tid, "/exe", m->exe, sizeof m->exe) ;
+  if (!*m->exe) s4_proc_link(m->tid, "/exe", m->exe, sizeof m->exe) ;
   if (!strncmp(path, m->exe, sizeof m->exe - 1) || !strncmp(path, m->last, sizeof m->last - 1)) return ;
   strncpy(m->last, path, sizeof m->last - 1) ;
   hold_on(m->s, device, 1, S4_BUSY_MAP, path) ;
@@ -316,7 +307,7 @@ static int has_memory (pid_t tid, enum s4_hold_e how, void *data)
 {
   char link[2] ;
   (void)data ;
-  return how == S4_HOLDS_EXE && read_link(tid, "/exe", link, sizeof link) > 0 ;
+  return how == S4_HOLDS_EXE && s4_proc_link(tid, "/exe", link, sizeof link) > 0 ;
 }
 
  /* --- all --- */
@@ -360,7 +351,11 @@ int s4_busy_processes (genalloc *found, genalloc const *places, s4_tree const *t
     ok = s4_ask(&search_all, &s, timeout, &answers) ;
     e = errno ;
     for (size_t i = 0 ; i < genalloc_len(s4_busy, &answers) ; i++)
-      if (!genalloc_append(s4_busy, found, genalloc_s(s4_busy, &answers) + i)) ok = 0 ;
+    {
+      if (genalloc_append(s4_busy, found, genalloc_s(s4_busy, &answers) + i)) continue ;
+      ok = 0 ;
+      e = ENOMEM ;
+    }
     errno = e ;
   }
   free(s.by_mount) ;

@@ -104,6 +104,12 @@ char const *const *s4_nextenv (void)
   return env ;
 }
 
+char const *s4_nextvar (char const *name)
+{
+  char const *const *env = s4_nextenv() ;
+  return env ? env_get2(env, name) : 0 ;
+}
+
 static char const *path_of (char const *const *env)
 {
   char const *path = env ? env_get2(env, "PATH") : 0 ;

@@ -14,11 +14,10 @@
 
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
-#include <skalibs/types.h>
 
 #include "stage4.h"
 
-#define LINK_MAX 1024    /* "mnt:[4026531841]", or so much of the path of a root as tells it from others */
+#define ROOT_MAX 1024    /* so much of the path of a root as tells it from others */
 #define TIMEOUT 2000     /* for all namespaces, of which there may be as many as processes */
 
  /* --- which mounts: pure --- */
@@ -107,14 +106,6 @@ struct search
   int err ;                /* of a namespace that could not be looked at; or 0 */
 } ;
 
-static ssize_t read_link (pid_t pid, char const *link, char *buf, size_t size)
-{
-  char name[S4_PROCNAME] ;
-  ssize_t r = readlinkat(s4_proc(), s4_proc_name(name, pid, link), buf, size - 1) ;
-  buf[r > 0 ? r : 0] = 0 ;
-  return r ;
-}
-
  /* Whoever has ended has no namespace any more. */
 
 static void note_error (struct search *x)
@@ -126,12 +117,10 @@ static void note_error (struct search *x)
 
 static uint64_t view_of (struct search *x, pid_t pid)
 {
-  char link[LINK_MAX] ;
-  uint64_t view ;
-  ssize_t const r = read_link(pid, "/ns/mnt", link, sizeof link) ;
-  if (r == -1) note_error(x) ;
-  if (r <= 0 || !uint64_scan(link + strcspn(link, "0123456789"), &view)) return 0 ;
-  if (read_link(pid, "/root", link, sizeof link) <= 0 || !strcmp(link, "/")) return view ;
+  char link[ROOT_MAX] ;
+  uint64_t view = s4_proc_mountns(pid) ;
+  if (!view) note_error(x) ;
+  if (!view || s4_proc_link(pid, "/root", link, sizeof link) <= 0 || !strcmp(link, "/")) return view ;
   for (char const *s = link ; *s ; s++) view = view * 31 + (unsigned char)*s ;
   return view ;
 }

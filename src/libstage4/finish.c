@@ -111,36 +111,49 @@ static s4_mount const *find_again (s4_mounts const *ms, s4_mount const *m)
   return 0 ;
 }
 
- /* now: the table, if it could be read again; what it says counts more. A writer is no failure: others name him. */
-
-static int report_one (struct each *e, s4_task const *t, unsigned int s, s4_mounts const *now)
+static void say_detours (struct each const *e, s4_task const *t, unsigned int s, unsigned int k)
 {
-  unsigned int k = telling_way(e, t, s) ;
+  for (unsigned int i = e->sb->at[s] ; i < k ; i++)
+    s4_verbose(e->doing, " ", mount_of(e, k)->dir, ": not by way of ", mount_of(e, i)->dir, ", ",
+      t[i].state == S4_TASK_ABANDONED ? "it hangs" : strerror(t[i].err)) ;
+}
+
+ /* now: the table, if it could be read again; what it says counts more. 0: nothing good can be said */
+
+static int say_success (struct each const *e, s4_task const *t, unsigned int k, s4_mounts const *now)
+{
   s4_mount const *m = mount_of(e, k) ;
   s4_mount const *again = now ? find_again(now, m) : 0 ;
-  for (unsigned int i = e->sb->at[s] ; i < k ; i++)
-    s4_verbose(e->doing, " ", m->dir, ": not by way of ", mount_of(e, i)->dir, ", ",
-      t[i].state == S4_TASK_ABANDONED ? "it hangs" : strerror(t[i].err)) ;
-  if (s4_task_done(t + k))
-    s4_verbose(e->done, " ", S4_MOUNT(m), ", ", S4_MS(t[k].ended - t[k].began)) ;
+  if (s4_task_done(t + k)) s4_verbose(e->done, " ", S4_MOUNT(m), ", ", S4_MS(t[k].ended - t[k].began)) ;
   else if (e->last && t[k].err == EROFS && e->held[k])
     s4_verbose("made read-only ", S4_MOUNT(m), ", which can't be frozen") ;
   else if (now && !again && !m->in_no_table) s4_verbose(S4_MOUNT(m), " is not in sight any more") ;
-  else if (now && again && again->readonly) s4_verbose(S4_MOUNT(m), " is read-only now") ;
-  else
-  {
-    if (t[k].state == S4_TASK_ABANDONED)
-      s4_warn("gave up ", e->doing, " ", S4_MOUNT(m), " after ",
-        S4_MS(t[k].ended - t[k].began)) ;
-    else if (e->last && t[k].err == EOPNOTSUPP && e->held[k])
-      s4_warn("synced, but it can't be frozen: ", S4_MOUNT(m)) ;
-    else if (e->held[k] && t[k].err == EBUSY)
-      s4_verbose("busy, so not ", e->done, ": ", S4_MOUNT(m)) ;
-    else s4_warnerr(t[k].err, "failed ", e->doing, " ", S4_MOUNT(m)) ;
-    e->unseen += m->in_no_table && t[k].state != S4_TASK_ABANDONED ;
-    return 0 ;
-  }
+  else if (again && again->readonly) s4_verbose(S4_MOUNT(m), " is read-only now") ;
+  else return 0 ;
   return 1 ;
+}
+
+ /* A writer is no warning: others name him. */
+
+static void say_failure (struct each const *e, s4_task const *t, unsigned int k)
+{
+  s4_mount const *m = mount_of(e, k) ;
+  if (t[k].state == S4_TASK_ABANDONED)
+    s4_warn("gave up ", e->doing, " ", S4_MOUNT(m), " after ", S4_MS(t[k].ended - t[k].began)) ;
+  else if (e->last && t[k].err == EOPNOTSUPP && e->held[k])
+    s4_warn("synced, but it can't be frozen: ", S4_MOUNT(m)) ;
+  else if (e->held[k] && t[k].err == EBUSY) s4_verbose("busy, so not ", e->done, ": ", S4_MOUNT(m)) ;
+  else s4_warnerr(t[k].err, "failed ", e->doing, " ", S4_MOUNT(m)) ;
+}
+
+static int report_one (struct each *e, s4_task const *t, unsigned int s, s4_mounts const *now)
+{
+  unsigned int const k = telling_way(e, t, s) ;
+  say_detours(e, t, s, k) ;
+  if (say_success(e, t, k, now)) return 1 ;
+  say_failure(e, t, k) ;
+  e->unseen += mount_of(e, k)->in_no_table && t[k].state != S4_TASK_ABANDONED ;
+  return 0 ;
 }
 
 static unsigned int report_all (struct each *e, s4_task const *t)

@@ -121,11 +121,13 @@ static int is_root_cgroup_ours (void)
 
 static int leave_cgroup (char const *controllers, char const *pid)
 {
-  char *controller = (char *)s4_concat(controllers) ;
+  stralloc controller = STRALLOC_ZERO ;
   int root, e ;
-  controller[strcspn(controller, ",")] = 0 ;
-  root = s4_cgroup_root(controller, 1) ;
-  if (root == -1) return errno ;
+  if (!stralloc_catb(&controller, controllers, strcspn(controllers, ",")) || !stralloc_0(&controller)) return ENOMEM ;
+  root = s4_cgroup_root(controller.s, 1) ;
+  e = errno ;
+  stralloc_free(&controller) ;
+  if (root == -1) return e ;
   e = s4_cgroup_write(root, "", "/cgroup.procs", pid) ? 0 : errno ;
   fd_close(root) ;
   return e ;

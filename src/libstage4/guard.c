@@ -34,15 +34,18 @@ static void hold_nothing (void)
 
 static int wait_for (pid_t chain)
 {
-  int wstat = 0 ;
+  int wstat ;
   for (;;)
   {
-    if (waitpid(chain, &wstat, WUNTRACED) == -1 && errno != EINTR) _exit(S4_NOTSTARTED) ;
+    if (waitpid(chain, &wstat, WUNTRACED) == -1)
+    {
+      if (errno != EINTR) _exit(S4_NOTSTARTED) ;
+      continue ;
+    }
     if (!WIFSTOPPED(wstat)) return wstat ;
     s4_warn("pid ", S4_NUM(chain), ", which walks the chain, was stopped by ", sig_name(WSTOPSIG(wstat)),
       ", it is continued") ;
     kill(chain, SIGCONT) ;
-    wstat = 0 ;
   }
 }
 

@@ -102,6 +102,19 @@ char const *s4_hold_link (enum s4_hold_e how)
   return how == S4_HOLDS_CWD ? "/cwd" : how == S4_HOLDS_ROOT ? "/root" : "/exe" ;
 }
 
+char const *s4_hold_name (enum s4_hold_e how)
+{
+  switch (how)
+  {
+    case S4_HOLDS_FILE : return "open file" ;
+    case S4_HOLDS_CWD : return "working directory" ;
+    case S4_HOLDS_ROOT : return "root" ;
+    case S4_HOLDS_EXE : return "program" ;
+    case S4_HOLDS_MAP : return "mapped file" ;
+  }
+  return "" ;
+}
+
  /* A mapping outlives its file descriptor and shows only the device: "from-to perms offset MAJOR:MINOR inode path". */
 
 static void look_at_map (char *line, s4_map_func *f, void *data)

@@ -140,19 +140,6 @@ int s4_holders_find (s4_tree const *t, unsigned int const *which, unsigned int n
   return complete ;
 }
 
-static char const *how_name (enum s4_hold_e how)
-{
-  switch (how)
-  {
-    case S4_HOLDS_FILE : return " (open file)" ;
-    case S4_HOLDS_CWD : return " (working directory)" ;
-    case S4_HOLDS_ROOT : return " (root)" ;
-    case S4_HOLDS_EXE : return " (program)" ;
-    case S4_HOLDS_MAP : return " (mapped file)" ;
-  }
-  return "" ;
-}
-
 char const *s4_holders_name (genalloc const *holders, unsigned int mount)
 {
   s4_holder const *h = genalloc_s(s4_holder, holders) ;
@@ -164,6 +151,7 @@ char const *s4_holders_name (genalloc const *holders, unsigned int mount)
     if (h[mid].mount < mount) low = mid + 1 ; else high = mid ;
   }
   for (size_t i = low ; i < genalloc_len(s4_holder, holders) && h[i].mount == mount ; i++)
-    if (s4_names_next(&names) && !s4_cat(&names.text, S4_NUM(h[i].pid), " ", h[i].comm, how_name(h[i].how))) break ;
+    if (s4_names_next(&names)
+     && !s4_cat(&names.text, S4_NUM(h[i].pid), " ", h[i].comm, " (", s4_hold_name(h[i].how), ")")) break ;
   return names.n ? s4_names_end(&names) : 0 ;
 }

@@ -1,6 +1,6 @@
 /* ISC license. */
 
-/* Words put together; names of files compared, listed, and made to mount something on. */
+/* Words put together; names of files compared, cut, listed, and made to mount something on. */
 
 #include <skalibs/nonposix.h>
 
@@ -33,6 +33,15 @@ int s4_lies_below (char const *path, char const *dir)
   size_t len = strlen(dir) ;
   if (len == 1) return path[0] == '/' ;
   return !strncmp(path, dir, len) && (!path[len] || path[len] == '/') ;
+}
+
+int s4_undeleted (char const *path, stralloc *name)
+{
+  static char const deleted[] = " (deleted)" ;
+  size_t len = strlen(path) ;
+  if (len < sizeof deleted || strcmp(path + len + 1 - sizeof deleted, deleted)) return 0 ;
+  name->len = 0 ;
+  return stralloc_catb(name, path, len + 1 - sizeof deleted) && stralloc_0(name) ;
 }
 
 int s4_dir_each (int fd, int (*f) (char const *, void *), void *data)

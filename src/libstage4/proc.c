@@ -95,6 +95,23 @@ char const *s4_proc_fdname (char *buf, char const *dir, int fd)
   return buf ;
 }
 
+ssize_t s4_proc_link (pid_t pid, char const *rest, char *buf, size_t size)
+{
+  char name[S4_PROCNAME] ;
+  ssize_t const r = readlinkat(s4_proc(), s4_proc_name(name, pid, rest), buf, size - 1) ;
+  buf[r > 0 ? r : 0] = 0 ;
+  return r ;
+}
+
+uint64_t s4_proc_mountns (pid_t pid)
+{
+  char link[sizeof "mnt:[]" + UINT64_FMT] ;
+  uint64_t ns ;
+  ssize_t const r = s4_proc_link(pid, "/ns/mnt", link, sizeof link) ;
+  if (r == -1) return 0 ;
+  return uint64_scan(link + strcspn(link, "0123456789"), &ns) ? ns : (errno = EINVAL, 0) ;
+}
+
 int s4_proc_read (char const *name, stralloc *sa)
 {
   int proc = s4_proc() ;

@@ -166,21 +166,20 @@ static enum s4_outcome_e let_watchdog_bite (void)
 
  /* Armed it is only where it does what is wanted: whoever comes after another action would not know of it. */
 
-static void guard (enum s4_rung_e rung, char const *after)
+static int arm_for (enum s4_rung_e rung, int armed, char const *after)
 {
-  static int armed = 1 ;
   int const arm = s4_ladder_resets(rung) ;
   int e ;
-  if (s4.watchdog < 0 || arm == armed || rung == S4_REST) return ;   /* it may be about to bite */
-  armed = arm ;
+  if (s4.watchdog < 0 || arm == armed || rung == S4_REST) return armed ;   /* it may be about to bite */
   if (arm)
   {
     s4_watchdog_rearm() ;
-    return ;
+    return 1 ;
   }
   e = s4_watchdog_disarm() ;
   if (e == EBUSY) s4_warn("the watchdog can't be disarmed (nowayout): it will reset the machine after ", after) ;
   else if (e) s4_warnerr(e, "unable to disarm the watchdog: it will reset the machine after ", after) ;
+  return 0 ;
 }
 
  /* --- the ladder --- */
@@ -224,12 +223,12 @@ static void end_container (enum s4_action_e action)
 void s4_hardreboot (enum s4_action_e action, char const *arg)
 {
   enum s4_rung_e rung = s4_ladder_first(action, !!arg) ;
-  int silent = 0 ;
+  int silent = 0, armed = 1 ;
   if (s4.container) end_container(action) ;
   for (;;)
   {
     enum s4_outcome_e outcome ;
-    guard(rung, s4_action_name(action)) ;
+    armed = arm_for(rung, armed, s4_action_name(action)) ;
     outcome = try_rung(rung, arg) ;
     silent |= outcome == S4_SILENT ;
     rung = s4_ladder_next(rung, outcome, !!arg, silent) ;
@@ -276,5 +275,5 @@ void s4_lastresort (int code)
   if (action == S4_RETURN || action == S4_NOACTION) action = S4_REBOOT ;
   s4_fatal("the chain can't go on: last resort, then ", s4_action_name(action)) ;
   save_what_can_be_saved() ;
-  s4_hardreboot(action, s4_getenv("STAGE4_ARG")) ;
+  s4_hardreboot(action, s4_nextvar("STAGE4_ARG")) ;   /* begin has just set it */
 }

@@ -2,8 +2,8 @@
 
 /*
   Reports: one line, one write(2), so that it is one record in /dev/kmsg and never mixed with another's.
-  A reader that has gone to sleep (a full pipe, a stopped terminal) costs 100 ms a line and a second in
-  all; after that second the kernel log gets the lines instead, or nobody. What stderr is, is asked anew for
+  A reader that has gone to sleep (a full pipe, a stopped terminal) costs 100 ms a line, which the kernel log gets
+  then, and a second in all; after that second it gets all of them, or nobody does. What stderr is, is asked anew for
   each line: begin, pivot and we ourselves replace it, and it costs nothing.
 */
 

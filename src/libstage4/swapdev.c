@@ -29,7 +29,7 @@ static int device_of (s4_swap const *sw, dev_t *dev)
 {
   struct stat st ;
   stralloc name = STRALLOC_ZERO ;
-  int r = !stat(sw->path, &st) || (s4_swap_undeleted(sw->path, &name) && !stat(name.s, &st)) ;
+  int r = !stat(sw->path, &st) || (s4_undeleted(sw->path, &name) && !stat(name.s, &st)) ;
   stralloc_free(&name) ;
   if (!r || !S_ISBLK(st.st_mode)) return 0 ;
   *dev = st.st_rdev ;

@@ -47,15 +47,6 @@ int s4_swaps_parse (stralloc *text, genalloc *swaps)
   return 1 ;
 }
 
-int s4_swap_undeleted (char const *path, stralloc *name)
-{
-  static char const deleted[] = " (deleted)" ;
-  size_t len = strlen(path) ;
-  if (len < sizeof deleted || strcmp(path + len + 1 - sizeof deleted, deleted)) return 0 ;
-  name->len = 0 ;
-  return stralloc_catb(name, path, len + 1 - sizeof deleted) && stralloc_0(name) ;
-}
-
  /* A kernel without swap has no such file; but a procfs that shows processes only has none of the others either. */
 
 int s4_swaps_load (stralloc *text, genalloc *swaps)

@@ -61,7 +61,7 @@ static int switch_one_off (char const *path)
   stralloc name = STRALLOC_ZERO ;
   if (!swapoff(path)) return 0 ;
   if (errno != ENOENT) return errno ;
-  if (!s4_swap_undeleted(path, &name)) return ENOENT ;
+  if (!s4_undeleted(path, &name)) return ENOENT ;
   return swapoff(name.s) == -1 ? errno : 0 ;
 }
 

@@ -94,6 +94,7 @@ static void read_environment (void)
   ok(s4_setenv("PATH", "/three") && s4_setenv("?", "1"), "changes") ;
   is_string(s4_nextpath(), "/three", "PATH for the next program") ;
   is_string(s4_getenv("PATH"), "/one:/two", "PATH as it was") ;
+  is_string(s4_nextvar("?"), "1", "any variable for the next program") ;
   s4_set_code(99) ;
   ok(!strcmp(env_get2(s4_nextenv(), "?"), "99"), "the code, whatever else was set") ;
   ok(s4_setenv("PATH", 0) && s4_nextpath() && *s4_nextpath(), "no PATH: the default") ;

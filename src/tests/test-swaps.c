@@ -80,7 +80,7 @@ static void undeleted (void)
 {
   stralloc name = STRALLOC_ZERO ;
   for (size_t i = 0 ; i < sizeof deleted / sizeof *deleted ; i++)
-    is_string(s4_swap_undeleted(deleted[i].path, &name) ? name.s : 0, deleted[i].name, deleted[i].path) ;
+    is_string(s4_undeleted(deleted[i].path, &name) ? name.s : 0, deleted[i].name, deleted[i].path) ;
   stralloc_free(&name) ;
 }
 

@@ -124,6 +124,7 @@ fault_in () {
 fault_boot () {
   local dir console i log=quiet
   fault_in "$1"
+  rm -rf "$dir"   # what an earlier machine has left proves nothing
   mkdir -p "$dir"
   case $1 in *console*) log=ignore_loglevel ;; esac   # where the chain's own lines go
   cp --sparse=always "$work/fresh.img" "$dir/root.img"
