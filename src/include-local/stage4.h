@@ -282,6 +282,7 @@ extern pid_t s4_fork_step (int keep) ;
 
  /* closes every fd but 0-2, a, b (-1: none), and that of s4_proc() */
 extern void s4_close_all_but (int a, int b) ;
+extern pid_t s4_fork (void) ;   /* fork(2), but asks again; nothing is closed, and s4_wait() does not know it */
 #define S4_TICK 10   /* ms: how often one looks where the kernel tells nobody */
  /* -1 where there are none: callers then look every S4_TICK */
 extern int s4_pidfd (pid_t) ;
@@ -1022,7 +1023,14 @@ extern void s4_pstore_keep (void) ;
    be made, so go on without. The parent continues it when it is stopped, and does the last resort when it is killed;
    else it ends as the child does. Not in a container, nor where somebody else ends the machine.
  */
-extern int s4_guard (void) ;
+extern int s4_guard (s4_ms deadline) ;   /* of the chain, S4_NEVER without a budget */
+
+
+ /* lock.c: one chain at a time */
+
+ /* 0: another chain has it; 1: we have, or it is said why nobody could be kept from it. A socket stays open for that */
+extern int s4_lock_chain (void) ;
+extern void s4_lock_is_mine (void) ;   /* in a child that goes on with the chain */
 
 
  /* rootfs.c: pivot from an initramfs */

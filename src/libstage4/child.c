@@ -101,7 +101,7 @@ void s4_close_all_but (int a, int b)
 
  /* --- three ways to begin --- */
 
-static pid_t fork_patiently (void)
+pid_t s4_fork (void)
 {
   static s4_ms waited = 0 ;
   for (;;)
@@ -121,7 +121,7 @@ static pid_t fork_known (void)
   struct child c = { .ended = 0 } ;
   struct child *namesake ;
   if (!genalloc_readyplus(struct child, &children, 1)) return -1 ;
-  c.pid = fork_patiently() ;
+  c.pid = s4_fork() ;
   if (c.pid <= 0) return c.pid ;
   namesake = child_find(c.pid) ;   /* it was reaped, and nobody has asked for it */
   if (namesake) child_forget(namesake) ;

@@ -59,24 +59,25 @@ static void take_watchdog (void)
   s4_watchdog_feed() ;
 }
 
-static void gccattr_noreturn guard (pid_t chain)
+static void gccattr_noreturn guard (pid_t chain, s4_ms deadline)
 {
   int wstat ;
   hold_nothing() ;
   wstat = wait_for(chain) ;
   if (WIFEXITED(wstat)) _exit(WEXITSTATUS(wstat)) ;
   s4_fatal("pid ", S4_NUM(chain), ", which walks the chain, was ended by ", sig_name(WTERMSIG(wstat))) ;
+  s4.budget = (s4_budget){ .deadline = s4_budget_deadline(s4.begun, deadline, 1), .start = s4_now() } ;
   take_watchdog() ;
   s4_lastresort(S4_NOTSTARTED) ;
 }
 
-int s4_guard (void)
+int s4_guard (s4_ms deadline)
 {
   pid_t pid ;
   if (getpid() == 1 || s4.container || s4.action == S4_RETURN) return 1 ;
-  pid = fork() ;
+  pid = s4_fork() ;
   if (pid == -1) return 0 ;
-  if (pid) guard(pid) ;
+  if (pid) guard(pid, deadline) ;
   setsid() ;
   return 1 ;
 }

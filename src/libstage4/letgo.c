@@ -106,7 +106,7 @@ void s4_replace_fd (int new, int fd)
 
 void s4_give_up_fd (int fd)
 {
-  int new = s4_open_device("/dev/kmsg", O_WRONLY | O_NOCTTY) ;
+  int new = s4.container ? -1 : s4_open_device("/dev/kmsg", O_WRONLY | O_NOCTTY) ;   /* it is the machine's */
   if (new == -1) new = s4_open_device("/dev/null", O_WRONLY) ;
   if (new == -1) return ;
   s4_replace_fd(new, fd) ;

@@ -8,11 +8,6 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
-#include <limits.h>
-#include <stddef.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <skalibs/djbunix.h>
@@ -24,7 +19,6 @@
 
 #define USAGE "stage4-begin [ -v verbosity ] [ -n ] -A action | -r | -p | -h | -k [ -t budget ] [ -R ramfs ] [ -a arg ] [ -c | -K | -o ] prog..."
 #define CHECK_TIMEOUT 3000
-#define LOCK_TIMEOUT 200
 
 struct options
 {
@@ -67,72 +61,6 @@ static int set_environment (struct options *o)
    && s4_setenv("STAGE4_VERBOSITY", S4_NUM(s4.verbosity)) && s4_setenv("STAGE4_OLDROOT", 0) && use_ramfs(o) ;
 }
 
- /* --- one chain at a time --- */
-
- /*
-   An abstract name in the kernel needs no file system, survives the pivot, and ends with the last process
-   that has it open. Anybody may take a name: it counts only if root listens on it, in our pid namespace.
-   Nobody accepts: once the backlog is full it can't be seen any more who listens.
- */
-
-static struct sockaddr_un const lock_name = { .sun_family = AF_UNIX, .sun_path = "\0stage4-chain" } ;
-#define LOCK_NAMELEN ((socklen_t)(offsetof(struct sockaddr_un, sun_path) + sizeof "\0stage4-chain" - 1))
-
-static int is_of_our_machine (pid_t pid)
-{
-  struct stat its, ours ;
-  char name[S4_PROCNAME] ;
-  s4_proc_name(name, pid, "/ns/pid") ;
-  return !fstatat(s4_proc(), name, &its, 0) && !fstatat(s4_proc(), "self/ns/pid", &ours, 0)
-   && its.st_ino == ours.st_ino ;
-}
-
- /* answered: somebody listens there, whoever it is */
-
-static int is_chain_under_way (int *answered)
-{
-  struct ucred peer = { .pid = 0, .uid = 1 } ;
-  socklen_t len = sizeof peer ;
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) ;
-  int connected = fd != -1 && !connect(fd, (struct sockaddr const *)&lock_name, LOCK_NAMELEN) ;
-  int known = connected && !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) ;
-  *answered = connected || errno == EAGAIN ;
-  if (fd != -1) fd_close(fd) ;
-  return known && !peer.uid && is_of_our_machine(peer.pid) ;
-}
-
- /* The socket stays open, for all that follow. */
-
-static int take_lock (void)
-{
-  int fd = socket(AF_UNIX, SOCK_STREAM, 0) ;
-  if (fd == -1) return 0 ;
-  if (!bind(fd, (struct sockaddr const *)&lock_name, LOCK_NAMELEN) && !listen(fd, INT_MAX)) return 1 ;
-  fd_close(fd) ;
-  return 0 ;
-}
-
- /* 0: another chain has it. One that has the name already may be just about to listen. */
-
-static int lock_chain (void)
-{
-  s4_ms const until = s4_now() + LOCK_TIMEOUT ;
-  int answered = 0 ;
-  while (!take_lock())
-  {
-    int e = errno ;
-    if (is_chain_under_way(&answered) && getpid() != 1) return 0 ;
-    if (!answered && e == EADDRINUSE && s4_now() < until)
-    {
-      s4_poll(0, 0, s4_now() + S4_TICK) ;
-      continue ;
-    }
-    s4_warnerr(e, "unable to keep other chains from beginning") ;
-    break ;
-  }
-  return 1 ;
-}
-
 static int show_plan (struct options const *o, char const *const *next)
 {
   static char const *const output[] =
@@ -156,13 +84,15 @@ static void begin (struct options *o, char const *const *next)
   }
    /* Pid 1 can't refuse: it goes as far as the line leads, and does the last resort there. */
   if (getpid() != 1 || s4.container) s4_step_walk(next) ;
-  if (!lock_chain())
+  if (!s4_lock_chain())
   {
     s4_fatal("a chain is under way on this machine already") ;
     s4_step_giveup(S4_NOTSTARTED) ;
   }
   s4_become_fit(o->output) ;
-  if (!s4_guard()) s4_warnsys("unable to start a guard: nobody goes on if this process is killed") ;
+  if (!s4_guard(o->budget ? s4.begun + o->budget : S4_NEVER))
+    s4_warnsys("unable to start a guard: nobody goes on if this process is killed") ;
+  s4_lock_is_mine() ;
   s4.pid = getpid() ;
   if (!s4_setenv("STAGE4_PID", S4_NUM(s4.pid))) s4_warnsys("unable to set the environment") ;
   s4_info(s4_action_name(o->action), " by pid ", S4_NUM(getpid()), o->budget ? ", within " : "",

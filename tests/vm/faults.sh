@@ -170,6 +170,10 @@ fault_disks () {
   done
 }
 
+fault_made () {
+  console_has "$console" '=== request' && not console_has "$console" '=== (not made|gone: [1-9]|no ramfs)'
+}
+
 # fault_said NAME[,NAME...] : the reasons
 fault_said () {
   local name
@@ -187,7 +191,7 @@ fault_no_panic () {
 fault_judge () {
   local dir console disk
   fault_in "$1"
-  ok "$1: it was made" grep -q '=== request' "$console"
+  ok "$1: it was made" fault_made
   ok "$1: reset in time" fault_in_time
   for disk in $(fault_disks "$1") ; do
     ok "$1: disk $disk is clean" image_clean "$dir/$disk.img"

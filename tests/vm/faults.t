@@ -14,6 +14,7 @@ for faults in $some ; do fault_judge "$faults" ; done
 
 fault_in kill-watchdog
 ok "a chain that is killed: its guard resets the machine" fault_in_time
+ok "a chain that is killed: with the argument that was given" console_has "$console" "Restarting system with command 'bootloader'"
 fault_in stop-settle
 ok "a chain that is stopped: its guard continues it" console_has "$console" 'stage4-hpr: info: reboot after'
 done_testing

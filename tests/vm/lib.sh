@@ -48,7 +48,7 @@ guest_says () {
 
 # guest_said WHAT : or else prints what came before that
 guest_said () {
-  grep -qF "=== $1 ok" "$console" || { grep -F -B 20 "=== $1 FAILED" "$console" || tail -n 20 "$console" ; return 1 ; }
+  { grep -qF "=== $1 ok" "$console" && not grep -qF "=== $1 FAILED" "$console" ; } || { grep -F -B 20 "=== $1 FAILED" "$console" || tail -n 20 "$console" ; return 1 ; }
 }
 
 # new_disks SIZE NAME... : $work/NAME.img, an ext4 with what is in the directory $content, if that is set

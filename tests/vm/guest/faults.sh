@@ -79,7 +79,7 @@ make_fault () {
       await in_state D $! ;;
     memory) begin spared @load full 4 ;;
     console) sabotage flow /dev/ttyS0 ;;
-    no-proc | no-sys | no-dev) umount -l "/${1#no-}" ;;
+    no-proc | no-sys | no-dev) umount -l "/${1#no-}" && log "gone: $(ls "/${1#no-}" | wc -l)" ;;
   esac
 }
 
@@ -126,7 +126,7 @@ esac
 ## The chain
 
 chain () {
-  exec stage4-begin -A reboot -t 30s -R /run/stage4 \
+  exec stage4-begin -A reboot -a bootloader -t 30s -R /run/stage4 \
     stage4-hook -t 3s ' /first' '' \
     stage4-watchdog -t 8s \
     stage4-nuke -t 2s -k 2s \
@@ -143,7 +143,7 @@ ln -s /run/ready /ready
 . /functions
 make_machine
 exec 9>/dev/kmsg
-for i in $all_faults ; do make_fault "$i" ; done
+for i in $all_faults ; do make_fault "$i" || log "not made: $i" ; done
 
 log request
 test -n "$sabotage$respawn" || chain 9>&-
