@@ -134,6 +134,8 @@ extern int s4_open_node (char const *file, int flags) ;
    container; an fd, or -1 with errno
  */
 extern int s4_open_device (char const *name, int flags) ;
+ /* a character device by its numbers, by a node in a file system that is mounted nowhere; an fd, or -1 with errno */
+extern int s4_open_own_node (unsigned int major, unsigned int minor, int flags) ;
 extern int s4_open_output (char const *file) ;   /* a terminal that is gone doesn't hold it up; an fd, or -1 */
 
 
@@ -306,6 +308,8 @@ extern int s4_watchdog_inherited (void) ;   /* the same, of $STAGE4_WATCHDOG, el
 extern char const *s4_watchdog_first (void) ;
  /* opening arms it; waits for a while for who has it to end; without close-on-exec. -1 with errno */
 extern int s4_watchdog_open (char const *device) ;
+ /* the first one that is armed, by a node of our own; -1 with errno, ENOENT if there is none */
+extern int s4_watchdog_open_active (void) ;
  /* to that, or less if it can't be so much; what it is now, 0: not known */
 extern unsigned int s4_watchdog_set_timeout (int fd, unsigned int seconds) ;
  /* what it calls itself; allocated */
@@ -1020,8 +1024,9 @@ extern void s4_pstore_keep (void) ;
 
  /*
    guard.c: who walks the chain is not pid 1: from here on in a child, in which this returns; 0 with errno: it could not
-   be made, so go on without. The parent continues it when it is stopped, and does the last resort when it is killed;
-   else it ends as the child does. Not in a container, nor where somebody else ends the machine.
+   be made, so go on without. The parent continues it when it is stopped, and does the last resort when it is killed,
+   or stuck past the deadline; else it ends as the child does. Not in a container, nor where somebody else ends the
+   machine.
  */
 extern int s4_guard (s4_ms deadline) ;   /* of the chain, S4_NEVER without a budget */
 
@@ -1030,7 +1035,8 @@ extern int s4_guard (s4_ms deadline) ;   /* of the chain, S4_NEVER without a bud
 
  /* 0: another chain has it; 1: we have, or it is said why nobody could be kept from it. A socket stays open for that */
 extern int s4_lock_chain (void) ;
-extern void s4_lock_is_mine (void) ;   /* in a child that goes on with the chain */
+extern void s4_lock_is_mine (void) ;   /* in another process that goes on with the chain */
+extern int s4_lock_fd (void) ;         /* that socket, or -1 */
 
 
  /* rootfs.c: pivot from an initramfs */

@@ -91,3 +91,8 @@ void s4_lock_is_mine (void)
 {
   if (lock >= 0) listen(lock, INT_MAX) ;
 }
+
+int s4_lock_fd (void)
+{
+  return lock ;
+}

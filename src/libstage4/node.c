@@ -36,7 +36,7 @@ static struct { char const *name ; unsigned int major, minor ; } const devices[]
 
  /* In a file system that is mounted nowhere. */
 
-static int open_own_node (unsigned int major, unsigned int minor, int flags)
+int s4_open_own_node (unsigned int major, unsigned int minor, int flags)
 {
   int dir = s4_newfs_for_devices("tmpfs") ;
   int fd = -1 ;
@@ -52,7 +52,7 @@ int s4_open_device (char const *name, int flags)
   int e = errno ;
   if (fd >= 0 || e != ENOENT || s4.container) return fd ;   /* what a container doesn't have it shall not have */
   for (unsigned int i = 0 ; fd == -1 && i < sizeof devices / sizeof *devices ; i++)
-    if (!strcmp(name, devices[i].name)) fd = open_own_node(devices[i].major, devices[i].minor, flags | O_CLOEXEC) ;
+    if (!strcmp(name, devices[i].name)) fd = s4_open_own_node(devices[i].major, devices[i].minor, flags | O_CLOEXEC) ;
   return (errno = e, fd) ;
 }
 

@@ -59,7 +59,14 @@ static int may_write (int fd)
   return fstatvfs(fd, &sf) || !(sf.f_flag & ST_RDONLY) || is_of_container(fd) ;
 }
 
- /* A chain without a /proc that can be written to makes a procfs that is mounted nowhere. */
+ /* Mounted with subset=pid it has processes only, which in a container may be meant. */
+
+static int is_whole (int fd)
+{
+  return !faccessat(fd, "sys", F_OK, 0) || is_of_container(fd) ;
+}
+
+ /* A chain without a /proc that is whole, and can be written to, makes a procfs that is mounted nowhere. */
 
 int s4_proc (void)
 {
@@ -72,7 +79,7 @@ int s4_proc (void)
     fd_close(found) ;
     found = -1 ;
   }
-  if (found >= 0 && may_write(found)) return fd = found ;
+  if (found >= 0 && is_whole(found) && may_write(found)) return fd = found ;
   fd = s4_newfs("proc", (char const *const []){ 0 }) ;
   if (fd == -1 && found == -1) errno = ENODEV ;   /* not ENOENT: that is said of a file in it */
   if (fd == -1) fd = found ;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "stage4.h"
 
 #define COMMON_OPTIONS_MAX 64
+#define TIMERSLACK 50000ul        /* ns: the kernel's default */
 #define BLOCK_WALK_TIMEOUT 5000   /* less than a whole line gets: the rest of it is still to be walked */
 
 static char const *usage ;
@@ -48,6 +50,7 @@ void s4_step_init (char const *prog, char const *usagestring, unsigned int f, ch
   flags = f ;
   s4.marker = (char *)argv[0] ;
   s4.dryrun = s4.force = 0 ;   /* walking in place, another program was here before */
+  prctl(PR_SET_TIMERSLACK, TIMERSLACK) ;   /* inherited, it makes each wait so much longer */
   sig_ignore(SIGPIPE) ;    /* a report to a logger that is dead must not kill the step */
   sig_restore(SIGCHLD) ;   /* ignored, it would hide the ends of children */
   occupy_fds() ;

@@ -68,16 +68,49 @@ static int is_on_machine (void)
   return s4_proc() != -1 ? !s4.container : !getpgid(KTHREADD) ;
 }
 
-int s4_watchdog_open (char const *device)
+ /* By its name, or by its number if that is null. */
+
+static int open_once (char const *device, uint64_t number)
+{
+  int const flags = O_WRONLY | O_NOCTTY | O_NONBLOCK ;
+  return device ? s4_open_node(device, flags)
+   : s4_open_own_node((unsigned int)(number >> 32), (unsigned int)number, flags) ;
+}
+
+static int open_patiently (char const *device, uint64_t number)
 {
   s4_ms const limit = s4_limit(BUSY_PATIENCE) ;
   int fd ;
   if (!is_on_machine()) return (errno = EPERM, -1) ;
-  while ((fd = s4_open_node(device, O_WRONLY | O_NOCTTY | O_NONBLOCK)) == -1 && errno == EBUSY && s4_now() < limit)
+  while ((fd = open_once(device, number)) == -1 && errno == EBUSY && s4_now() < limit)
     s4_poll(0, 0, s4_now() + S4_TICK) ;
   if (fd == -1 || is_watchdog(fd)) return fd ;
   fd_close(fd) ;
   return (errno = ENOTTY, -1) ;
+}
+
+int s4_watchdog_open (char const *device)
+{
+  return open_patiently(device, 0) ;
+}
+
+struct active { int fd, err ; } ;
+
+static int open_if_active (char const *name, void *data)
+{
+  struct active *x = data ;
+  uint64_t number ;
+  if (!s4_watchdog_says(name, "state", "active") || !s4_sys_number("/sys/class/watchdog/", name, &number)) return 1 ;
+  x->fd = open_patiently(0, number) ;
+  x->err = errno ;
+  return x->fd == -1 ;
+}
+
+int s4_watchdog_open_active (void)
+{
+  struct active x = { .fd = -1, .err = ENOENT } ;
+  s4_sys_each("/sys/class/watchdog", &open_if_active, &x) ;
+  return (errno = x.err, x.fd) ;
 }
 
  /* A device may have a maximum that it doesn't tell. */
