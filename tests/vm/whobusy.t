@@ -2,14 +2,14 @@
 # stage4-busy: who keeps disks and file systems busy, by whatever way. Processes and namespaces: tests/ns/busy.t, too.
 . "$(dirname "$0")/lib.sh"
 
-vm_test fuse overlay loop dm_mod
+vm_test fuse overlay loop dm_mod raid1
 vm_test_stage4
 new_disks 32M a b c
-new_disks 16M d e f
+new_disks 16M d e f h i
 rm -f "$work/g.img"
 truncate -s 16M "$work/g.img"
 
-VM_APPEND=quiet guest "$work"/{a,b,c,d,e,f,g}.img <<'END'
+VM_APPEND=quiet guest "$work"/{a,b,c,d,e,f,g,h,i}.img <<'END'
 # busy CODE ARGUMENT... : ends with that code; what it says is in /out
 busy () {
   want=$1
@@ -81,6 +81,23 @@ check "a name of a dm device: nobody" busy 0 crypt
 mount_disk /dev/mapper/crypt /mnt/crypt
 check "a name of a dm device: where it is mounted" busy 1 crypt /dev/mapper/crypt
 check "a name of a dm device: that is said" says 'crypt: mounted on /mnt/crypt' '/dev/mapper/crypt: mounted on /mnt/crypt'
+# as mdadm makes one without metadata
+echo md7 >/sys/module/md_mod/parameters/new_array
+(
+  cd /sys/block/md7/md || exit
+  echo raid1 >level
+  echo none >metadata_version
+  echo 2 >raid_disks
+  for i in h i ; do
+    cat /sys/class/block/vd$i/dev >new_dev
+    echo 16384 >dev-vd$i/size
+  done
+  echo 0 >dev-vdh/slot
+  echo 1 >dev-vdi/slot
+  echo active >array_state
+)
+check "an md device on it" busy 1 /dev/vdh /dev/vdi
+check "an md device on it: its name" says '/dev/vdh: md device md7' '/dev/vdi: md device md7'
 swap_on /dev/vdg
 check "swap on a device" busy 1 /dev/vdg
 check "swap on a device: that is said" says '/dev/vdg: swap /dev/vdg'
@@ -154,8 +171,8 @@ guest_says "a path: nobody" "a device that is mounted" "a device that is mounted
   "a path: a symbolic link leads there"
 guest_says "a device: the other mount namespace" "a device: that is said" "a device: nobody" "a dm device on it" \
   "a dm device on it: its name" "a name of a dm device: nobody" "a name of a dm device: where it is mounted" \
-  "a name of a dm device: that is said" "swap on a device" "swap on a device: that is said" \
-  "a loop device of a device" "a loop device of a device: that is said" "a device that is open" \
+  "a name of a dm device: that is said" "an md device on it" "an md device on it: its name" "swap on a device" \
+  "swap on a device: that is said" "a loop device of a device" "a loop device of a device: that is said" "a device that is open" \
   "a device that is open: by whom"
 guest_says "a device below a lazy unmount" "a device below a lazy unmount: who" "a device that nobody shows" \
   "a device that nobody shows: the kernel" "a device that nobody shows: that is all" "a partition: nobody" \
