@@ -79,7 +79,7 @@ make_fault () {
       await in_state D $! ;;
     memory) begin spared @load full 4 ;;
     console) sabotage flow /dev/ttyS0 ;;
-    no-proc | no-sys | no-dev) umount -l "/${1#no-}" && log "gone: $(ls "/${1#no-}" | wc -l)" ;;
+    no-proc | no-sys | no-dev) umount -l "/${1#no-}" && log "gone: $(find "/${1#no-}" -mindepth 1 | wc -l)" ;;
   esac
 }
 
