@@ -62,6 +62,7 @@ static int open_mounted (char const *controller, int writable)
 {
   s4_mounts ms = S4_MOUNTS_ZERO ;
   int root = -1 ;
+  int e = ENOENT ;
   if (!s4_mounts_load(&ms)) return -1 ;
   for (unsigned int i = 0 ; root == -1 && i < ms.n ; i++)
   {
@@ -69,12 +70,14 @@ static int open_mounted (char const *controller, int writable)
     if (strcmp(m->type, *controller ? "cgroup" : "cgroup2") || strcmp(m->root, "/")) continue ;
     if (*controller && !s4_has_word(m->superoptions, controller)) continue ;
     root = s4_mount_open(m) ;
+    if (root == -1) e = errno ;
     if (root == -1 || !writable || is_writable(root)) continue ;
     fd_close(root) ;
     root = -1 ;
+    e = EROFS ;
   }
   s4_mounts_free(&ms) ;
-  return root ;
+  return (errno = e, root) ;
 }
 
  /*
