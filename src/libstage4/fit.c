@@ -227,8 +227,8 @@ static void redirect (enum s4_output_e output)
   else uncoe(null) ;
   if (output == S4_TO_CONSOLE && !open_output("/dev/console")) do_without_console() ;
   if (output != S4_TO_KMSG) return ;
+  if (!s4.container && s4_proc() != -1) s4_pstore_keep() ;   /* before: who looks at pstore later won't find it there */
   try(open_output("/dev/kmsg"), "open /dev/kmsg") ;
-  if (!s4.container && s4_proc() != -1) s4_pstore_keep() ;
 }
 
 void s4_become_fit (enum s4_output_e output)

@@ -138,6 +138,7 @@ int s4_guard (s4_ms deadline)
   struct watch w = { .deadline = deadline } ;
   sigset_t child ;
   if (getpid() == 1 || s4.container || s4.action == S4_RETURN) return 1 ;
+  signal(SIGCHLD, SIG_DFL) ;   /* sig_restore() sets SA_NOCLDSTOP */
   sigemptyset(&child) ;
   sigaddset(&child, SIGCHLD) ;
   sigprocmask(SIG_BLOCK, &child, 0) ;

@@ -29,16 +29,16 @@ hook-forks;a hook leaves a process behind that ignores signals;;hookdir: .*teard
 hook-disk;a hook fills a disk;;hook: .*first
 hook-memory;a hook takes all memory;;Killed process|teardown is not done
 hook-ramfs;a hook fills the shutdown ramfs;;hookdir: .*teardown|deadlocked on memory
-suspend-root;the disk of / does not answer;root;gave up .* /oldroot [(]
-suspend-bad;a disk with data does not answer;bad;gave up unmounting /oldroot/mnt/bad
+suspend-root;the disk of / does not answer;root;gave up .* /(oldroot)? [(]
+suspend-bad;a disk with data does not answer;bad;gave up .* (/oldroot)?/mnt/bad
 suspend-swap;a disk with swap does not answer;;gave up switching off /dev/mapper/swap
 error-root;the disk of / fails;root;I/O error
 error-bad;a disk with data fails;bad;I/O error
 error-swap;a disk with swap fails;;Read-error on swap-device
-nbd-root;the server of the network block device with / is gone;root;gave up .* /oldroot [(]
-nbd-bad;the server of the network block device with data is gone;bad;gave up unmounting /oldroot/mnt/bad
+nbd-root;the server of the network block device with / is gone;root;gave up .* /(oldroot)? [(]
+nbd-bad;the server of the network block device with data is gone;bad;gave up .* (/oldroot)?/mnt/bad
 nbd-swap;the server of the network block device with swap is gone;;gave up switching off /dev/nbd0
-nfs;an NFS server is gone, and a process writes to it;;gave up unmounting /oldroot/mnt/nfs
+nfs;an NFS server is gone, and a process writes to it;;gave up unmounting /oldroot/mnt/nfs|last resort
 D;a process that can't be killed has a file open;;can't be killed
 respawn;pid 1 starts children again and again;;this is not pid 1: pid 1 keeps the old root busy
 memory;there is no memory left, and who has it is spared;;(reboot after|last resort, then reboot)
