@@ -78,11 +78,11 @@ mount -t btrfs -o commit=1000 /dev/vdc /btrfs
 mount -t f2fs /dev/vdd /f2fs
 mount -t vfat /dev/vde /vfat
 unsynced_in /ext4 /xfs /btrfs /f2fs /vfat
-echo "=== all is written"
+echo "<1>=== all is written" >/dev/kmsg   # a terminal would still have it
 echo b >/proc/sysrq-trigger
 sleep 1000
 END
-ok "cut: it was" console_has "$console" '^=== all is written'
+ok "cut: it was" console_has "$console" '=== all is written'
 
 # Names in /dev, on the root, are not in memory when stderr, a file there, is given up.
 images=()
