@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/faults.sh"
 
-some='none broken-umountall kill-watchdog kill-umountall stop-settle hook-hangs hook-ramfs
+some='kill-watchdog kill-umountall stop-settle hook-ramfs
   suspend-root error-bad nbd-swap nfs respawn,memory no-proc,no-dev
   D,suspend-bad hook-forks,console kill-nuke,suspend-bad missing-freeze,no-sys'
 
