@@ -26,7 +26,7 @@ fault_table=$(
   cat <<'END'
 hook-hangs;a hook ignores SIGTERM;;hookdir: .*teardown is not done
 hook-forks;a hook leaves a process behind that ignores signals;;hookdir: .*teardown
-hook-disk;a hook fills a disk;;hook: .*first
+hook-disk;a hook fills a disk;;hook: .*first|reboot after|last resort
 hook-memory;a hook takes all memory;;Killed process|teardown is not done
 hook-ramfs;a hook fills the shutdown ramfs;;hookdir: .*teardown|deadlocked on memory
 suspend-root;the disk of / does not answer;root;gave up .* /(oldroot)? [(]
@@ -63,6 +63,8 @@ fault_exclusive () {
   local disk
   case $1,$2 in
     nbd-*,nbd-* | kill-*,stop-* | stop-*,kill-*) return 0 ;;
+    hook-disk,*) ;;
+    hook-*,kill-* | hook-*,missing-*) return 0 ;;   # the hook is not reached
   esac
   for disk in root bad swap ; do
     case $1,$2 in *-$disk,*-$disk) return 0 ;; esac
