@@ -134,7 +134,9 @@ extern int s4_open_node (char const *file, int flags) ;
    container; an fd, or -1 with errno
  */
 extern int s4_open_device (char const *name, int flags) ;
- /* a character device by its numbers, by a node in a file system that is mounted nowhere; an fd, or -1 with errno */
+ /* a directory in a file system that is mounted nowhere, with "node" in it; type: S_IFCHR, S_IFBLK; an fd, or -1 */
+extern int s4_own_node (mode_t type, unsigned int major, unsigned int minor) ;
+ /* a character device, by such a node; an fd, or -1 with errno */
 extern int s4_open_own_node (unsigned int major, unsigned int minor, int flags) ;
 extern int s4_open_output (char const *file) ;   /* a terminal that is gone doesn't hold it up; an fd, or -1 */
 

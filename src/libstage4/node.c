@@ -34,15 +34,19 @@ static struct { char const *name ; unsigned int major, minor ; } const devices[]
   { "/dev/null", 1, 3 }, { "/dev/kmsg", 1, 11 }, { "/dev/console", 5, 1 },
 } ;
 
- /* In a file system that is mounted nowhere. */
+int s4_own_node (mode_t type, unsigned int major, unsigned int minor)
+{
+  int dir = s4_newfs_for_devices("tmpfs") ;
+  if (dir == -1 || !mknodat(dir, "node", type | 0600, makedev(major, minor))) return dir ;
+  fd_close(dir) ;
+  return -1 ;
+}
 
 int s4_open_own_node (unsigned int major, unsigned int minor, int flags)
 {
-  int dir = s4_newfs_for_devices("tmpfs") ;
-  int fd = -1 ;
-  if (dir == -1) return -1 ;
-  if (!mknodat(dir, "node", S_IFCHR | 0600, makedev(major, minor))) fd = openat(dir, "node", flags) ;
-  fd_close(dir) ;
+  int dir = s4_own_node(S_IFCHR, major, minor) ;
+  int fd = dir == -1 ? -1 : openat(dir, "node", flags) ;
+  if (dir != -1) fd_close(dir) ;
   return fd ;
 }
 

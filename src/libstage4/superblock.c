@@ -55,11 +55,10 @@ static int mount_by (s4_mount const *m, char const *source)
 
 static int mount_by_own_node (s4_mount const *m)
 {
-  int dir = s4_newfs_for_devices("tmpfs") ;
-  int fd = -1, e ;
+  int dir = s4_own_node(S_IFBLK, m->major, m->minor) ;
+  int fd, e ;
   if (dir == -1) return -1 ;
-  if (!mknodat(dir, "node", S_IFBLK | 0600, makedev(m->major, m->minor)) && fchdir(dir) != -1)
-    fd = mount_by(m, "node") ;
+  fd = fchdir(dir) == -1 ? -1 : mount_by(m, "node") ;
   e = errno ;
   if (chdir("/") == -1 && fd == -1) e = errno ;
   fd_close(dir) ;

@@ -106,11 +106,8 @@ case ,$faults, in
     dm create root /dev/vda
     mount -t ext4 /dev/mapper/root /new ;;
 esac
-for i in dev proc sys ; do mount --move /$i /new/$i ; done
 mount -t tmpfs -o mode=755 run /new/run
-cd /new
-mount --move . /
-exec chroot . /go </dev/console >/dev/console 2>&1
+enter_root /new /go
 END
   chmod 755 "$work/stage/init"
   vm_pack "$work/stage" "$work/initramfs"

@@ -92,11 +92,8 @@ image_ext4 "$work/disk.img" 64M "$work/stage"
 guest "$work/disk.img" "$work/dead.img" <<'END'
 mkdir /new
 mount -t ext4 /dev/vda /new
-for i in dev proc sys ; do mount --move /$i /new/$i ; done
 mount -t tmpfs -o mode=755 run /new/run
-cd /new
-mount --move . /
-exec chroot . /go </dev/console >/dev/console 2>&1
+enter_root /new /go
 END
 ok "sync: the dead disk was given up" console_has "$console" 'gave up unmounting /oldroot/mnt/dead'
 ok "sync: the root was unmounted" test "$(image_marker "$work/disk.img")" = full

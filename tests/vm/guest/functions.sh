@@ -55,3 +55,11 @@ fuse_daemon () {
   begin @fusehang "$1"
   daemon=$!
 }
+# enter_root DIR COMMAND... : with /dev, /proc and /sys; it becomes the root, and the command this process
+enter_root () {
+  for i in dev proc sys ; do mount --move /$i "$1/$i" ; done
+  cd "$1" || exit
+  shift
+  mount --move . /
+  exec chroot . "$@" </dev/console >/dev/console 2>&1
+}
