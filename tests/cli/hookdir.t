@@ -143,13 +143,13 @@ $ stage4-hookdir -e -d /d/fail helper code sh -c 'echo "? is $CODE"'
 = 0
 $ stage4-hookdir -t 200 -d /d/slow
 | /d/slow/1 none
-!~ stage4-hookdir: warning: /d/slow/1 is not done after 2[0-9][0-9] ms, ending it
+!~ stage4-hookdir: warning: /d/slow/1 is not done after ([2-9][0-9][0-9] ms|[1-3][.][0-9] s), ending it
 | /d/slow/2 none
 !~ stage4-hookdir: warning: /d/slow/2 failed with 3 after [0-9]+ ms
 = 99
 $ stage4-hookdir -e -t 200 -d /d/slow
 | /d/slow/1 none
-!~ stage4-hookdir: warning: /d/slow/1 is not done after 2[0-9][0-9] ms, ending it
+!~ stage4-hookdir: warning: /d/slow/1 is not done after ([2-9][0-9][0-9] ms|[1-3][.][0-9] s), ending it
 ! stage4-hookdir: warning: stopping, the rest is not run
 = 99
 

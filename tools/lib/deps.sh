@@ -27,5 +27,5 @@ need_packages () {
 
 quiet_apt () {
   mkdir -p "$top/build"
-  DEBIAN_FRONTEND=noninteractive apt-get "$@" </dev/null >"$top/build/apt.log" 2>&1
+  DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=5 "$@" </dev/null >"$top/build/apt.log" 2>&1
 }

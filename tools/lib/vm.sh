@@ -101,16 +101,27 @@ vm_debian () {
 
 # make_debian PACKAGE... : $debian, unless it is there
 make_debian () {
+  local pause
   test ! -e "$debian" || return 0
-  rm -rf "$debian.new"
   # shellcheck disable=SC2016
   apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' \
     >"$vm/sources.list"
-  mmdebstrap --quiet --variant=essential --include="$(IFS=, ; echo "$*")" \
+  for pause in 5 30 0 ; do   # a mirror may be out of order for a moment
+    rm -rf "$debian.new"
+    bootstrap "$debian.new" "$@" </dev/null >"$vm/debian.log" 2>&1 && mv "$debian.new" "$debian" && return
+    cat "$vm/debian.log" >&2
+    sleep "$pause"
+  done
+  return 111
+}
+
+# bootstrap DIR PACKAGE...
+bootstrap () {
+  local dir=$1
+  shift
+  mmdebstrap --quiet --variant=essential --include="$(IFS=, ; echo "$*")" --aptopt='Acquire::Retries "5"' \
     --dpkgopt='path-exclude=/usr/share/'{doc,man,locale,info}'/*' \
-    "$(. /etc/os-release ; echo "$VERSION_CODENAME")" "$debian.new" "$vm/sources.list" </dev/null >"$vm/debian.log" 2>&1 ||
-    { cat "$vm/debian.log" >&2 ; return 111 ; }
-  mv "$debian.new" "$debian"
+    "$(. /etc/os-release ; echo "$VERSION_CODENAME")" "$dir" "$vm/sources.list"
 }
 
 ## Running
