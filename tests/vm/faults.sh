@@ -30,14 +30,14 @@ hook-disk;a hook fills a disk;;hook: .*first|reboot after|last resort
 hook-memory;a hook takes all memory;;Killed process|teardown is not done
 hook-ramfs;a hook fills the shutdown ramfs;;hookdir: .*teardown|deadlocked on memory
 suspend-root;the disk of / does not answer;root;gave up .* /(oldroot)? [(]
-suspend-bad;a disk with data does not answer;bad;gave up .* (/oldroot)?/mnt/bad
-suspend-swap;a disk with swap does not answer;;gave up switching off /dev/mapper/swap
+suspend-bad;a disk with data does not answer;bad;gave up .*/mnt/bad
+suspend-swap;a disk with swap does not answer;;(gave up switching|unable to switch) off .*/mapper/swap
 error-root;the disk of / fails;root;I/O error
 error-bad;a disk with data fails;bad;I/O error
-error-swap;a disk with swap fails;;Read-error on swap-device
+error-swap;a disk with swap fails;;Read-error on swap-device|unable to switch off .*/mapper/swap
 nbd-root;the server of the network block device with / is gone;root;gave up .* /(oldroot)? [(]
-nbd-bad;the server of the network block device with data is gone;bad;gave up .* (/oldroot)?/mnt/bad
-nbd-swap;the server of the network block device with swap is gone;;gave up switching off /dev/nbd0
+nbd-bad;the server of the network block device with data is gone;bad;gave up .*/mnt/bad
+nbd-swap;the server of the network block device with swap is gone;;(gave up switching|unable to switch) off .*/nbd0
 nfs;an NFS server is gone, and a process writes to it;;gave up unmounting /oldroot/mnt/nfs|last resort
 D;a process that can't be killed has a file open;;can't be killed
 respawn;pid 1 starts children again and again;;this is not pid 1: pid 1 keeps the old root busy
@@ -63,6 +63,8 @@ fault_exclusive () {
   local disk
   case $1,$2 in
     nbd-*,nbd-* | kill-*,stop-* | stop-*,kill-*) return 0 ;;
+    *-root,missing-* | *-root,broken-*) return 0 ;;   # nobody can delete anything there
+    suspend-root,no-dev | error-root,no-dev) return 0 ;;        # it is made by way of /dev
     hook-disk,*) ;;
     hook-*,kill-* | hook-*,missing-*) return 0 ;;   # the hook is not reached
   esac
@@ -164,6 +166,8 @@ fault_in_time () {
 fault_disks () {
   local name lost=''
   for name in ${1//,/ } ; do lost="$lost $(fault_field "$name" 3)" ; done
+  # the hook ends the machine before what is busy is frozen: a swap file that is switched off only after a dead disk
+  case $1 in hook-ramfs,suspend-swap | hook-ramfs,nbd-swap) lost="$lost data" ;; esac
   for name in root data bad ; do
     case $lost in *" $name"* | *'*'*) ;; *) echo $name ;; esac
   done
@@ -173,11 +177,24 @@ fault_made () {
   console_has "$console" '=== request' && not console_has "$console" '=== (not made|gone: [1-9]|no ramfs)'
 }
 
+# fault_word NAME NAME[,NAME...] : the last line that says the first one. Where another one has ended the chain, or a part
+# of it, it is not reached.
+fault_word () {
+  local line
+  line=$(grep -E -- "$(fault_field "$1" 4)" "$console" | tail -n 1 | cut -c 8- | sed 's/^\[ *[0-9.]*\] //')
+  if test -z "$line" && test "$1" != "$2" &&
+    grep -qE "the chain can't go on|unable to execute|was ended by KILL|deadlocked on memory" "$console" ; then
+    line='not reached'
+  fi
+  echo "$line"
+  test -n "$line"
+}
+
 # fault_said NAME[,NAME...] : the reasons
 fault_said () {
   local name
   for name in ${1//,/ } ; do
-    console_has "$console" "$(fault_field "$name" 4)" || { echo "nothing says $name:" ; tail -n 30 "$console" ; return 1 ; }
+    fault_word "$name" "$1" || { echo "nothing says $name:" ; tail -n 30 "$console" ; return 1 ; }
   done
 }
 

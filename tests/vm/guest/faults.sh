@@ -138,19 +138,30 @@ chain () {
     stage4-hpr -t 3s
 }
 
-mkfifo /run/ready
+mkfifo /run/ready /run/go
 ln -s /run/ready /ready
 . /functions
 make_machine
 exec 9>/dev/kmsg
-for i in $all_faults ; do make_fault "$i" || log "not made: $i" ; done
+late=''
+for i in $all_faults ; do
+  case $i in
+    suspend-root | error-root | nbd-root) late="$late $i" ;;   # whatever is not in memory can't be executed after that
+    no-*) late="$i $late" ;;
+    *) make_fault "$i" || log "not made: $i" ;;
+  esac
+done
 
+# Nobody can kill or stop pid 1. That is somebody else then, who keeps the root busy.
+if test -n "$sabotage$respawn" ; then
+  ( echo ready >/run/ready ; read -r _ </run/go && chain 9>&- ) &   # the shell needs /dev/null for that
+  read -r _ </run/ready
+  if test -n "$sabotage" ; then begin spared @sabotage "${sabotage%%-*}" "stage4-${sabotage#*-}" ; fi
+fi
+for i in $late ; do make_fault "$i" || log "not made: $i" ; done
 log request
 test -n "$sabotage$respawn" || chain 9>&-
-
-# Nobody can kill or stop pid 1. That is somebody else now, who keeps the root busy.
-if test -n "$sabotage" ; then begin spared @sabotage "${sabotage%%-*}" "stage4-${sabotage#*-}" ; fi
-( chain 9>&- ) &
+echo go >/run/go
 while : ; do
   if test -n "$respawn" ; then sh -c 'trap "" TERM HUP ; sleep 1000' ; else sleep 1000 ; fi
 done
