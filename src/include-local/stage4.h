@@ -882,6 +882,7 @@ struct s4_unmount_s
   unsigned int gone ;        /* by the last pass */
   int make_private ;         /* mounts that carry a busy one: away from the copies that others have of it */
   int table_changed ;        /* something failed in a way that says so */
+  int tangled ;              /* something that should have been moved elsewhere could not be */
 
   genalloc stuck ;           /* s4_stuck, the first nstuck sorted by id */
   size_t nstuck ;
@@ -900,6 +901,13 @@ extern int s4_unmount_may_be_layer (s4_unmount const *, unsigned int i) ;
 extern int s4_unmount_is_hosts (s4_unmount const *, unsigned int i) ;
  /* passes until nothing more goes; 0 with errno: could not go on */
 extern int s4_unmount_all (s4_unmount *) ;
+
+ /*
+   untangle.c: a mount that lies below one that goes, while that file system lies on its own, or S4_NONE; after a plan;
+   pure. Then: moves such a one elsewhere: 1
+ */
+extern unsigned int s4_tangled (s4_tree const *, genalloc const *edges, s4_mountplan const *) ;
+extern int s4_unmount_untangle (s4_unmount *) ;
 
  /* 1 if something in the plan could go at once, and has not been tried */
 extern int s4_unmount_has_new (s4_unmount const *) ;

@@ -133,6 +133,7 @@ int s4_unmount_all (s4_unmount *u)
     if (u->table_changed && !reread++) continue ;
     if (!waiting || s4_limit(nap) < s4_now() + nap)
     {
+      if (s4_unmount_untangle(u)) continue ;
       if (u->make_private || !some_are_shared(u)) return 1 ;
       u->make_private = 1 ;
       s4_verbose("going on without shared mounts: a busy copy keeps ours") ;
