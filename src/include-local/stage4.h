@@ -849,7 +849,7 @@ struct s4_stuck_s         /* a mount that did not go */
   unsigned int hung : 1 ;     /* given up, and not tried again but by force */
   unsigned int given_up : 1 ; /* once; it gets little time then */
   unsigned int looked : 2 ;   /* for who holds it: how often */
-  unsigned int held : 1 ;     /* by a process */
+  unsigned int held : 1 ;     /* by a process, or a loop device */
 } ;
 
 typedef struct s4_pending_s s4_pending ;
