@@ -138,6 +138,8 @@ extern int s4_open_device (char const *name, int flags) ;
 extern int s4_own_node (mode_t type, unsigned int major, unsigned int minor) ;
  /* a character device, by such a node; an fd, or -1 with errno */
 extern int s4_open_own_node (unsigned int major, unsigned int minor, int flags) ;
+ /* a block device, by such a node, or by its name in /dev where that can't be; an fd, or -1 with errno */
+extern int s4_open_block (uint64_t device, char const *name, int flags) ;
 extern int s4_open_output (char const *file) ;   /* a terminal that is gone doesn't hold it up; an fd, or -1 */
 
 
@@ -847,7 +849,7 @@ struct s4_stuck_s         /* a mount that did not go */
   unsigned int hung : 1 ;     /* given up, and not tried again but by force */
   unsigned int given_up : 1 ; /* once; it gets little time then */
   unsigned int looked : 2 ;   /* for who holds it: how often */
-  unsigned int held : 1 ;     /* by a process */
+  unsigned int held : 1 ;     /* by a process, or a loop device */
 } ;
 
 typedef struct s4_pending_s s4_pending ;
@@ -880,6 +882,7 @@ struct s4_unmount_s
   unsigned int gone ;        /* by the last pass */
   int make_private ;         /* mounts that carry a busy one: away from the copies that others have of it */
   int table_changed ;        /* something failed in a way that says so */
+  int tangled ;              /* something that should have been moved elsewhere could not be */
 
   genalloc stuck ;           /* s4_stuck, the first nstuck sorted by id */
   size_t nstuck ;
@@ -898,6 +901,13 @@ extern int s4_unmount_may_be_layer (s4_unmount const *, unsigned int i) ;
 extern int s4_unmount_is_hosts (s4_unmount const *, unsigned int i) ;
  /* passes until nothing more goes; 0 with errno: could not go on */
 extern int s4_unmount_all (s4_unmount *) ;
+
+ /*
+   untangle.c: a mount that lies below one that goes, while that file system lies on its own, or S4_NONE; after a plan;
+   pure. Then: moves such a one elsewhere: 1
+ */
+extern unsigned int s4_tangled (s4_tree const *, genalloc const *edges, s4_mountplan const *) ;
+extern int s4_unmount_untangle (s4_unmount *) ;
 
  /* 1 if something in the plan could go at once, and has not been tried */
 extern int s4_unmount_has_new (s4_unmount const *) ;
@@ -1075,6 +1085,7 @@ extern int s4_sys_device (stralloc *, unsigned int major, unsigned int minor, ch
 extern int s4_device_scan (char const *, uint64_t *device) ;   /* "254:1"; pure */
 extern int s4_sys_is_there (void) ;   /* else nothing is known of block devices */
 extern int s4_sys_fd (void) ;         /* of our own, or -1: s4_close_all_but() leaves it */
+extern void s4_sys_use (int fd) ;     /* from now on that directory is /sys: for tests */
 
 
  /* blockdev.c: what it says of block devices */
@@ -1124,6 +1135,92 @@ extern int s4_unseen_find (s4_mounts const *, genalloc *unseen) ;
    there may be more. ordered: with edges by the devices that files of loop devices lie on, as the kernel has them
  */
 extern int s4_storage_load_whole (s4_storage *, s4_mounts *, int ordered) ;
+
+
+ /* blocks.c: dm, md and loop devices that are in use, and what holds them, by /sys */
+
+enum s4_blockkind_e { S4_NO_BLOCK, S4_BLOCK_DM, S4_BLOCK_MD, S4_BLOCK_LOOP } ;
+
+typedef struct s4_block_s s4_block ;
+struct s4_block_s
+{
+  enum s4_blockkind_e kind ;
+  uint64_t device ;
+  char const *name ;             /* "dm-0" */
+  char const *what ;             /* "CRYPT data", "LVM vg-root", "raid1", or the file of a loop device */
+  unsigned int suspended : 1 ;   /* dm: what is read and written waits until somebody resumes it */
+  unsigned int external : 1 ;    /* md: another program, mdmon, writes its metadata */
+  unsigned int container : 1 ;   /* md: only there for the arrays that are made in it */
+} ;
+
+ /* words of a report: "dm-0 (CRYPT data)" */
+#define S4_BLOCK(b) (b)->name, " (", (b)->what, ")"
+
+typedef struct s4_blockpart_s s4_blockpart ;
+struct s4_blockpart_s { unsigned int of ; uint64_t device ; char const *name ; } ;
+
+typedef struct s4_blockholder_s s4_blockholder ;
+struct s4_blockholder_s { unsigned int of ; char const *name ; } ;
+
+typedef struct s4_blocks_s s4_blocks ;
+struct s4_blocks_s
+{
+  genalloc list ;      /* s4_block */
+  genalloc parts ;     /* s4_blockpart: each of these as a whole, and its partitions */
+  genalloc holders ;   /* s4_blockholder: what is made of them or of their partitions, of whatever kind */
+} ;
+#define S4_BLOCKS_ZERO { .list = GENALLOC_ZERO, .parts = GENALLOC_ZERO, .holders = GENALLOC_ZERO }
+
+ /* that one, by its name, and if it is in use */
+extern enum s4_blockkind_e s4_block_kind (char const *name) ;
+ /* all of them; replaces what was there, whose strings stay. 0 with errno */
+extern int s4_blocks_find (s4_blocks *) ;
+
+
+ /* detachplan.c: which block devices can be taken down, the uppermost first; pure */
+
+enum s4_detach_e
+{
+  S4_DETACHES,
+  S4_IS_MOUNTED,     /* it, or a partition of it */
+  S4_IS_SWAP,
+  S4_IS_HELD,        /* by a device that stays */
+  S4_IS_SUSPENDED,
+  S4_IS_CONTAINER,
+  S4_IS_HUNG         /* was given up before */
+} ;
+
+typedef struct s4_detachplan_s s4_detachplan ;
+struct s4_detachplan_s   /* indices are of devices in blocks->list */
+{
+  unsigned char *verdict ;     /* of each: enum s4_detach_e */
+  char const **because ;       /* S4_IS_MOUNTED: the mount point, or null: elsewhere; S4_IS_SWAP: its name; S4_IS_HELD: by which */
+  unsigned char *stuck ;       /* of each: it lies on a suspended one, so it can't be flushed */
+  unsigned int *order ;        /* those that go */
+  unsigned int n ;             /* how many go */
+  unsigned int *needs ;        /* needs[needs_at[i]] .. needs[needs_at[i+1]-1]: what must be gone before device i */
+  unsigned int *needs_at ;
+} ;
+
+typedef struct s4_detachpolicy_s s4_detachpolicy ;
+struct s4_detachpolicy_s
+{
+  s4_mounts const *ms ;     /* after s4_mounts_load_all() */
+  genalloc const *swaps ;   /* s4_swap */
+  genalloc const *loops ;   /* s4_loop */
+  genalloc const *hung ;    /* uint64_t: devices that were given up */
+} ;
+ /* its strings are those of the others. 0: no memory */
+extern int s4_detachplan_make (s4_detachplan *, s4_blocks const *, s4_detachpolicy const *) ;
+extern void s4_detachplan_free (s4_detachplan *) ;
+
+
+ /* detach.c: one block device; in a worker */
+
+ /* Flushes it if so asked, and takes it down. 0: it is gone; or errno, EBUSY: somebody has it. Not for containers */
+extern int s4_detach (s4_block const *, int flush) ;
+ /* changes while it, or what it is made of, moves */
+extern uint64_t s4_block_progress (s4_block const *) ;
 
 
  /* leftovers.c: what there is to tear down */

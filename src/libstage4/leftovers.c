@@ -18,7 +18,7 @@
 static int count_if_used (char const *name, void *data)
 {
   unsigned int *n = data ;
-  *n += !strncmp(name, "dm-", 3) || (!strncmp(name, "md", 2) && name[2]) || s4_loop_used(name) ;
+  *n += s4_block_kind(name) != S4_NO_BLOCK ;
   return 1 ;
 }
 

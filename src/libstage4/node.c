@@ -50,6 +50,22 @@ int s4_open_own_node (unsigned int major, unsigned int minor, int flags)
   return fd ;
 }
 
+int s4_open_block (uint64_t device, char const *name, int flags)
+{
+  char const *path ;
+  int dir = s4_own_node(S_IFBLK, (unsigned int)(device >> 32), (unsigned int)device) ;
+  int fd, e ;
+  if (dir == -1)
+  {
+    path = s4_concat("/dev/", name) ;
+    return s4_open_node(path, flags | O_CLOEXEC) ;
+  }
+  fd = openat(dir, "node", flags | O_CLOEXEC) ;
+  e = errno ;
+  fd_close(dir) ;
+  return (errno = e, fd) ;
+}
+
 int s4_open_device (char const *name, int flags)
 {
   int fd = s4_open_node(name, flags | O_CLOEXEC) ;

@@ -37,6 +37,11 @@ int s4_sys_fd (void)
   return own == UNKNOWN ? -1 : own ;
 }
 
+void s4_sys_use (int fd)
+{
+  own = fd ;
+}
+
 static int sys_open (char const *path, int flags)
 {
   if (own == UNKNOWN) find() ;

@@ -8,10 +8,12 @@
 
 #include <skalibs/nonposix.h>
 
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
 
 #include "stage4.h"
 
@@ -23,6 +25,7 @@
 #define BACKOFF_LONGEST 5000
 #define LOOKS 2                 /* for holders: who was just ending at the first one is no reason to give up */
 #define LOOK_TIMEOUT 2000
+#define LOOP_TIMEOUT 500        /* for where the files of loop devices are */
 #define PASSES_TIMEOUT 600000   /* passes that still bring something end at the budget, or without one after that */
 
 static int is_waited_for (s4_unmount const *u, s4_stuck const *x, s4_ms now)
@@ -31,13 +34,37 @@ static int is_waited_for (s4_unmount const *u, s4_stuck const *x, s4_ms now)
   return x->pass == u->pass && (!x->held || x->looked < LOOKS) && now - x->since < limit ;
 }
 
- /* Those that the kernel alone should have let go of by now. */
+ /* A loop device keeps its file until somebody detaches it, unless it goes with its last user (autoclear). */
+
+static int goes_by_itself (s4_loop const *loop)
+{
+  stralloc text = STRALLOC_ZERO ;
+  int r = s4_sys_read_at(&text, "/sys/block", strrchr(loop->name, '/'), "/loop/autoclear") && !strcmp(text.s, "1") ;
+  stralloc_free(&text) ;
+  return r ;
+}
+
+static void look_for_loops (s4_unmount *u, unsigned int const *which, size_t n)
+{
+  genalloc loops = GENALLOC_ZERO ;   /* s4_loop */
+  s4_loop const *l ;
+  if (!s4.container) s4_loops_find(&loops, 1, LOOP_TIMEOUT) ;
+  l = genalloc_s(s4_loop, &loops) ;
+  for (size_t j = 0 ; j < genalloc_len(s4_loop, &loops) ; j++)
+    for (size_t k = 0 ; k < n ; k++)
+      if (l[j].backing == s4_mount_device(u->ms.m + which[k]) && !goes_by_itself(l + j))
+        s4_stuck_find(u, u->ms.m[which[k]].id)->held = 1 ;
+  genalloc_free(s4_loop, &loops) ;
+}
+
+ /* Of those that the kernel alone should have let go of by now. */
 
 static int look_for_holders (s4_unmount *u, s4_ms now)
 {
   s4_stuck *x = genalloc_s(s4_stuck, &u->stuck) ;
   genalloc which = GENALLOC_ZERO, holders = GENALLOC_ZERO ;
   s4_holder const *h ;
+  unsigned int n ;
   int ok = 1 ;
   for (size_t k = 0 ; k < u->nstuck ; k++)
   {
@@ -48,9 +75,12 @@ static int look_for_holders (s4_unmount *u, s4_ms now)
     x[k].held = 0 ;
     if (!(ok = genalloc_append(unsigned int, &which, &i))) break ;
   }
-  if (genalloc_len(unsigned int, &which))
-    s4_holders_find(&u->st.tree, genalloc_s(unsigned int, &which), (unsigned int)genalloc_len(unsigned int, &which),
-      LOOK_TIMEOUT, &holders) ;
+  n = (unsigned int)genalloc_len(unsigned int, &which) ;
+  if (n)
+  {
+    s4_holders_find(&u->st.tree, genalloc_s(unsigned int, &which), n, LOOK_TIMEOUT, &holders) ;
+    look_for_loops(u, genalloc_s(unsigned int, &which), n) ;
+  }
   h = genalloc_s(s4_holder, &holders) ;
   for (size_t k = 0 ; k < genalloc_len(s4_holder, &holders) ; k++)
     s4_stuck_find(u, u->ms.m[h[k].mount].id)->held = 1 ;
@@ -133,6 +163,7 @@ int s4_unmount_all (s4_unmount *u)
     if (u->table_changed && !reread++) continue ;
     if (!waiting || s4_limit(nap) < s4_now() + nap)
     {
+      if (s4_unmount_untangle(u)) continue ;
       if (u->make_private || !some_are_shared(u)) return 1 ;
       u->make_private = 1 ;
       s4_verbose("going on without shared mounts: a busy copy keeps ours") ;

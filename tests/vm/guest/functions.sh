@@ -5,7 +5,7 @@
 check () {
   what=$1
   shift
-  if "$@" ; then echo "=== $what ok" ; else echo "=== $what FAILED ($?)" ; fi
+  if "$@" ; then echo "=== $what ok" ; else echo "=== $what FAILED ($?)" ; false ; fi
 }
 not () {
   ! "$@"

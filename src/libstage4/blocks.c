@@ -1,0 +1,147 @@
+/* ISC license. */
+
+/* The block devices that are made of others, or of files, and so can be taken down: what /sys says of them. */
+
+#include <string.h>
+
+#include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
+
+#include "stage4.h"
+
+struct look
+{
+  s4_blocks *blocks ;
+  unsigned int of ;     /* index of the device that is looked at */
+} ;
+
+static int read_of (char const *name, char const *file, stralloc *text)
+{
+  return s4_sys_read_at(text, "/sys/block/", name, file) ;
+}
+
+static int says (char const *name, char const *file, char const *value)
+{
+  stralloc text = STRALLOC_ZERO ;
+  int r = read_of(name, file, &text) && !strcmp(text.s, value) ;
+  stralloc_free(&text) ;
+  return r ;
+}
+
+ /* A number that md has given up is there until the last one closes it: its state is "clear" then. */
+
+enum s4_blockkind_e s4_block_kind (char const *name)
+{
+  static stralloc text = STRALLOC_ZERO ;
+  if (!strncmp(name, "dm-", 3)) return read_of(name, "/dm/name", &text) ? S4_BLOCK_DM : S4_NO_BLOCK ;
+  if (!strncmp(name, "md", 2))
+    return read_of(name, "/md/array_state", &text) && strcmp(text.s, "clear") ? S4_BLOCK_MD : S4_NO_BLOCK ;
+  return s4_loop_used(name) ? S4_BLOCK_LOOP : S4_NO_BLOCK ;
+}
+
+ /* --- each kind --- */
+
+ /* Who makes a dm device puts his own name before the uuid: CRYPT-LUKS2-..., LVM-..., mpath-... */
+
+static void look_at_dm (s4_block *b)
+{
+  stralloc name = STRALLOC_ZERO, uuid = STRALLOC_ZERO ;
+  if (!read_of(b->name, "/dm/name", &name)) name.len = 0 ;
+  if (read_of(b->name, "/dm/uuid", &uuid) && uuid.len) uuid.s[strcspn(uuid.s, "-")] = 0 ;
+  b->what = s4_concat(uuid.len ? uuid.s : "dm", " ", name.len ? name.s : "") ;
+  b->suspended = says(b->name, "/dm/suspended", "1") ;
+  stralloc_free(&name) ;
+  stralloc_free(&uuid) ;
+}
+
+ /* metadata_version of a container is "external:imsm", that of an array in it "external:/md127/0" (admin-guide/md.rst). */
+
+static void look_at_md (s4_block *b)
+{
+  stralloc text = STRALLOC_ZERO ;
+  b->what = read_of(b->name, "/md/level", &text) && text.len ? s4_concat(text.s) : "no level" ;
+  if (read_of(b->name, "/md/metadata_version", &text) && !strncmp(text.s, "external:", 9))
+  {
+    b->external = 1 ;
+    b->container = !strchr("/-", text.s[9]) ;
+  }
+  if (b->container) b->what = "container" ;
+  stralloc_free(&text) ;
+}
+
+static void look_at_loop (s4_block *b)
+{
+  stralloc text = STRALLOC_ZERO ;
+  b->what = read_of(b->name, "/loop/backing_file", &text) ? s4_concat(text.s) : "" ;
+  stralloc_free(&text) ;
+}
+
+ /* --- what holds them --- */
+
+static int note_holder (char const *name, void *data)
+{
+  struct look const *l = data ;
+  s4_blockholder const x = { .of = l->of, .name = s4_concat(name) } ;
+  return genalloc_append(s4_blockholder, &l->blocks->holders, &x) ;
+}
+
+static int note_part (struct look *l, char const *dir, char const *name)
+{
+  s4_blockpart x = { .of = l->of } ;
+  stralloc path = STRALLOC_ZERO ;
+  int ok ;
+  if (!s4_sys_number(dir, name, &x.device)) return 1 ;
+  x.name = s4_concat(name) ;
+  ok = genalloc_append(s4_blockpart, &l->blocks->parts, &x) && s4_cat(&path, dir, name, "/holders")
+   && s4_sys_each(path.s, &note_holder, l) == 1 ;
+  stralloc_free(&path) ;
+  return ok ;
+}
+
+static int note_if_part (char const *name, void *data)
+{
+  struct look *l = data ;
+  char const *disk = genalloc_s(s4_block, &l->blocks->list)[l->of].name ;
+  stralloc dir = STRALLOC_ZERO, text = STRALLOC_ZERO ;
+  int ok = s4_cat(&dir, "/sys/block/", disk, "/") ;
+   /* partitions are named like their disk; no other file there has to be looked into */
+  if (ok && !strncmp(name, disk, strlen(disk)) && s4_sys_read_at(&text, dir.s, name, "/partition"))
+    ok = note_part(l, dir.s, name) ;
+  stralloc_free(&dir) ;
+  stralloc_free(&text) ;
+  return ok ;
+}
+
+static int note_parts (struct look *l, char const *name)
+{
+  stralloc dir = STRALLOC_ZERO ;
+  int ok = note_part(l, "/sys/block/", name) && s4_cat(&dir, "/sys/block/", name)
+   && s4_sys_each(dir.s, &note_if_part, l) == 1 ;
+  stralloc_free(&dir) ;
+  return ok ;
+}
+
+static int note_block (char const *name, void *data)
+{
+  struct look *l = data ;
+  s4_block b = { .kind = s4_block_kind(name) } ;
+  if (b.kind == S4_NO_BLOCK || !s4_sys_number("/sys/block/", name, &b.device)) return 1 ;
+  b.name = s4_concat(name) ;
+  switch (b.kind)
+  {
+    case S4_BLOCK_DM : look_at_dm(&b) ; break ;
+    case S4_BLOCK_MD : look_at_md(&b) ; break ;
+    default : look_at_loop(&b) ;
+  }
+  l->of = (unsigned int)genalloc_len(s4_block, &l->blocks->list) ;
+  return genalloc_append(s4_block, &l->blocks->list, &b) && note_parts(l, name) ;
+}
+
+int s4_blocks_find (s4_blocks *blocks)
+{
+  struct look l = { .blocks = blocks } ;
+  genalloc_setlen(s4_block, &blocks->list, 0) ;
+  genalloc_setlen(s4_blockpart, &blocks->parts, 0) ;
+  genalloc_setlen(s4_blockholder, &blocks->holders, 0) ;
+  return s4_sys_each("/sys/block", &note_block, &l) == 1 ;
+}

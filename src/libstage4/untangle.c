@@ -1,0 +1,83 @@
+/* ISC license. */
+
+/*
+  A file system may lie on one that is mounted on it: live systems move the medium with the image of / into /, and the
+  layers of an overlay into that. Neither can be unmounted before the other. So the lower one is moved elsewhere.
+*/
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
+
+#include "stage4.h"
+
+#define PLACES_MAX 100
+#define MOVE_TIMEOUT 2000
+
+static int is_mounted_below (s4_tree const *t, unsigned int i, unsigned int above)
+{
+  unsigned int steps = 0 ;
+  while (i != S4_NONE && i != above && steps++ < t->ms->n) i = t->parent[i] ;
+  return i == above ;
+}
+
+unsigned int s4_tangled (s4_tree const *t, genalloc const *edges, s4_mountplan const *p)
+{
+  s4_edge const *e = genalloc_s(s4_edge, edges) ;
+  for (size_t k = 0 ; k < genalloc_len(s4_edge, edges) ; k++)
+  {
+    if (e[k].kind != S4_EDGE_ALWAYS || e[k].first == e[k].then) continue ;
+    if (p->verdict[e[k].first] != S4_GOES || p->verdict[e[k].then] != S4_GOES) continue ;
+    if (is_mounted_below(t, t->parent[e[k].then], e[k].first)) return e[k].then ;
+  }
+  return S4_NONE ;
+}
+
+ /* /run is kept; where it can't be written, the root, which may be the shutdown ramfs. */
+
+static int make_place (stralloc *place)
+{
+  static char const *const dirs[] = { "/run/stage4.", "/stage4." } ;
+  for (size_t k = 0 ; k < sizeof dirs / sizeof *dirs ; k++)
+    for (int n = 0 ; n < PLACES_MAX ; n++)
+    {
+      place->len = 0 ;
+      if (!s4_cat(place, dirs[k], S4_NUM(n))) return 0 ;
+      if (!mkdir(place->s, 0700)) return 1 ;
+      if (errno != EEXIST) break ;
+    }
+  return 0 ;
+}
+
+struct move { s4_mount const *mount, *parent ; } ;
+
+static int move_away (int fd, void *data)
+{
+  struct move const *m = data ;
+  stralloc place = STRALLOC_ZERO ;
+  if (!make_place(&place)) return errno ;
+  if (m->parent->shared) mount(0, m->parent->dir, 0, MS_PRIVATE, 0) ;   /* else it can't be moved */
+  if (mount(m->mount->dir, place.s, 0, MS_MOVE, 0) == -1) return errno ;
+  return s4_answer(fd, place.s, place.len) ;
+}
+
+int s4_unmount_untangle (s4_unmount *u)
+{
+  unsigned int const i = s4_tangled(&u->st.tree, &u->st.edges, &u->plan) ;
+  stralloc place = STRALLOC_ZERO ;
+  struct move m ;
+  int ok ;
+  if (i == S4_NONE || u->tangled) return 0 ;
+  m = (struct move){ .mount = u->ms.m + i, .parent = u->ms.m + u->st.tree.parent[i] } ;
+  ok = s4_ask(&move_away, &m, MOVE_TIMEOUT, &place) && stralloc_0(&place) ;
+  if (ok) s4_verbose("moved ", m.mount->dir, " to ", place.s, ": what it is mounted on lies on it") ;
+  else s4_warnsys("unable to move ", m.mount->dir, ", and what it is mounted on lies on it") ;
+  u->tangled = !ok ;
+  stralloc_free(&place) ;
+  return ok ;
+}

@@ -1,0 +1,244 @@
+/* ISC license. */
+
+/* stage4-detach: takes the storage stack down: dm, md and loop devices, the uppermost first. */
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <skalibs/genalloc.h>
+#include <skalibs/sgetopt.h>
+#include <skalibs/stralloc.h>
+
+#include "stage4.h"
+
+#define USAGE "stage4-detach [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] prog..."
+#define LOOP_TIMEOUT 5000   /* for what their files are: one may hang */
+
+struct stack
+{
+  s4_ms timeout ;
+  s4_blocks blocks ;
+  s4_detachplan plan ;
+  s4_mounts ms ;
+  stralloc swaptext ;
+  genalloc swaps ;          /* s4_swap */
+  genalloc loops ;          /* s4_loop */
+  genalloc hung ;           /* uint64_t: devices that were given up */
+  unsigned int *task_of ;   /* device -> its place in plan.order, or S4_NONE */
+  s4_task *tasks ;          /* of the last pass */
+  unsigned int gone ;       /* in all */
+} ;
+
+static s4_block const *block (struct stack const *s, unsigned int i)
+{
+  return genalloc_s(s4_block, &s->blocks.list) + i ;
+}
+
+static unsigned int count (struct stack const *s)
+{
+  return (unsigned int)genalloc_len(s4_block, &s->blocks.list) ;
+}
+
+ /* --- the plan --- */
+
+ /* What isn't known of mounts and swaps, the kernel knows: it lets nobody have their devices. */
+
+static int plan (struct stack *s)
+{
+  s4_detachpolicy const policy = { .ms = &s->ms, .swaps = &s->swaps, .loops = &s->loops, .hung = &s->hung } ;
+  if (!s4_blocks_find(&s->blocks)) return 0 ;
+  if (!count(s)) return 1 ;
+  s4_mounts_free(&s->ms) ;
+  if (!s4_mounts_load_all(&s->ms)) return 0 ;
+  if (!s4_swaps_load(&s->swaptext, &s->swaps)) genalloc_setlen(s4_swap, &s->swaps, 0) ;
+  if (!s4_loops_find(&s->loops, 1, LOOP_TIMEOUT)) genalloc_setlen(s4_loop, &s->loops, 0) ;
+  s4_detachplan_free(&s->plan) ;
+  free(s->task_of) ;
+  s->task_of = s4_numbers(count(s)) ;
+  if (!s->task_of || !s4_detachplan_make(&s->plan, &s->blocks, &policy)) return 0 ;
+  for (unsigned int i = 0 ; i < count(s) ; i++) s->task_of[i] = S4_NONE ;
+  for (unsigned int k = 0 ; k < s->plan.n ; k++) s->task_of[s->plan.order[k]] = k ;
+  return 1 ;
+}
+
+ /* Why device i stays, in words; null: it goes. */
+
+static char const *reason (struct stack const *s, unsigned int i)
+{
+  char const *because = s->plan.because[i] ;
+  switch ((enum s4_detach_e)s->plan.verdict[i])
+  {
+    case S4_DETACHES : break ;
+    case S4_IS_MOUNTED : return because ? s4_concat("mounted on ", because) : "mounted, in another mount namespace" ;
+    case S4_IS_SWAP : return s4_concat("swap ", because) ;
+    case S4_IS_HELD : return s4_concat("used by ", because) ;
+    case S4_IS_SUSPENDED : return "it is suspended" ;
+    case S4_IS_CONTAINER : return "a container" ;
+    case S4_IS_HUNG : return "it was given up" ;
+  }
+  return 0 ;
+}
+
+static int show_plan (struct stack const *s)
+{
+  for (unsigned int k = 0 ; k < s->plan.n ; k++)
+  {
+    s4_block const *b = block(s, s->plan.order[k]) ;
+    s4_planline("detach ", S4_BLOCK(b), s->plan.stuck[s->plan.order[k]] ? ": lies on a suspended one, so without a flush" : "") ;
+  }
+  for (unsigned int i = 0 ; i < count(s) ; i++)
+    if (s->task_of[i] == S4_NONE) s4_planline("leave ", S4_BLOCK(block(s, i)), ": ", reason(s, i)) ;
+  return S4_DONE ;
+}
+
+ /* --- a pass --- */
+
+static int run_detach (unsigned int k, void *data)
+{
+  struct stack const *s = data ;
+  unsigned int const i = s->plan.order[k] ;
+  return s4_detach(block(s, i), !s->plan.stuck[i]) ;
+}
+
+static int is_turn_of (unsigned int k, s4_task const *tasks, void *data)
+{
+  struct stack const *s = data ;
+  unsigned int const i = s->plan.order[k] ;
+  for (unsigned int j = s->plan.needs_at[i] ; j < s->plan.needs_at[i+1] ; j++)
+    if (!s4_task_done(tasks + s->task_of[s->plan.needs[j]])) return 0 ;
+  return 1 ;
+}
+
+static uint64_t progress_of (unsigned int k, void *data)
+{
+  struct stack const *s = data ;
+  return s4_block_progress(block(s, s->plan.order[k])) ;
+}
+
+static int add_name (unsigned int k, stralloc *sa, void *data)
+{
+  struct stack const *s = data ;
+  return s4_cat(sa, S4_BLOCK(block(s, s->plan.order[k]))) ;
+}
+
+ /* In a pass that follows it is still in use, by the worker that hangs. */
+
+static void note_hung (struct stack *s, s4_block const *b, s4_task const *t)
+{
+  s4_warn("gave up detaching ", S4_BLOCK(b), " after ", S4_MS(t->ended - t->began)) ;
+  genalloc_append(uint64_t, &s->hung, &b->device) ;   /* without memory it is tried again */
+}
+
+ /* how many went; -1: could not begin */
+
+static int pass (struct stack *s)
+{
+  s4_job const job = { .n = s->plan.n, .timeout = s->timeout, .run = &run_detach, .ready = &is_turn_of,
+    .progress = &progress_of, .slow = "still detaching", .name = &add_name, .flow = &s4_flow_to_disks, .data = s } ;
+  int gone = 0 ;
+  free(s->tasks) ;
+  s->tasks = s4_work(&job) ;
+  if (!s->tasks) return -1 ;
+  for (unsigned int k = 0 ; k < s->plan.n ; k++)
+  {
+    s4_block const *b = block(s, s->plan.order[k]) ;
+    if (s->tasks[k].state == S4_TASK_ABANDONED) note_hung(s, b, s->tasks + k) ;
+    if (!s4_task_done(s->tasks + k)) continue ;
+    s4_verbose("detached ", S4_BLOCK(b), ", ", S4_MS(s->tasks[k].ended - s->tasks[k].began)) ;
+    gone++ ;
+  }
+  return gone ;
+}
+
+ /* --- what is left --- */
+
+static void name_holders (s4_block const *b, int err, s4_ms timeout)
+{
+  char const *const name = s4_concat("/dev/", b->name) ;
+  genalloc found = GENALLOC_ZERO ;   /* s4_busy */
+  stralloc text = STRALLOC_ZERO ;
+  unsigned int which ;
+  if (s4_busy_find(&found, &name, 1, timeout, &which) == S4_SOUGHT && genalloc_len(s4_busy, &found))
+  {
+    s4_busy const *x = genalloc_s(s4_busy, &found) ;
+    for (size_t k = 0 ; k < genalloc_len(s4_busy, &found) ; k++)
+      if ((k && !s4_cat(&text, ", ")) || !s4_busy_cat(&text, x + k)) break ;
+    s4_warn("left: ", S4_BLOCK(b), ": ", text.s) ;
+  }
+  else s4_warnerr(err, "left: ", S4_BLOCK(b)) ;
+  genalloc_free(s4_busy, &found) ;
+  stralloc_free(&text) ;
+}
+
+static void name_left (struct stack const *s, unsigned int i)
+{
+  s4_block const *b = block(s, i) ;
+  s4_task const *t = s->task_of[i] == S4_NONE ? 0 : s->tasks + s->task_of[i] ;
+  if (!t) s4_info("left: ", S4_BLOCK(b), ": ", reason(s, i)) ;
+  else if (t->state == S4_TASK_WAITS) s4_warn("left: ", S4_BLOCK(b), ": what lies on it is left") ;
+  else if (t->err == EBUSY) name_holders(b, t->err, s->timeout) ;
+  else if (t->state != S4_TASK_ABANDONED) s4_warnerr(t->err, "unable to detach ", S4_BLOCK(b)) ;
+}
+
+static int report (struct stack const *s)
+{
+  unsigned int left = 0 ;
+  for (unsigned int i = 0 ; i < count(s) ; i++)
+  {
+    if (s->task_of[i] != S4_NONE && s4_task_done(s->tasks + s->task_of[i])) continue ;
+    left++ ;
+    name_left(s, i) ;
+  }
+  if (s->gone || left) s4_info("detached ", S4_NUM(s->gone), " of ", S4_NUM(s->gone + left), " block devices") ;
+  return genalloc_len(uint64_t, &s->hung) ? S4_LATE : left ? S4_LEFT : S4_DONE ;
+}
+
+ /* Something may have been in the way of what was tried before it. */
+
+static int detach (struct stack *s)
+{
+  for (;;)
+  {
+    int gone = count(s) ? pass(s) : 0 ;
+    if (gone == -1)
+    {
+      s4_warnsys("unable to start a worker") ;
+      return S4_NOTSTARTED ;
+    }
+    s->gone += (unsigned int)gone ;
+    if (!gone || (unsigned int)gone == count(s)) return report(s) ;
+    if (plan(s)) continue ;
+    s4_warnsys("unable to see what is left") ;
+    return S4_LEFT ;
+  }
+}
+
+int main (int argc, char const **argv, char const *const *envp)
+{
+  struct stack s = { .timeout = 10000, .blocks = S4_BLOCKS_ZERO, .ms = S4_MOUNTS_ZERO, .swaptext = STRALLOC_ZERO,
+    .swaps = GENALLOC_ZERO, .loops = GENALLOC_ZERO } ;
+  s4_step_init("stage4-detach", USAGE, S4_DESTROYS, argv, envp) ;
+  {
+    subgetopt l = SUBGETOPT_ZERO ;
+    for (;;)
+    {
+      int opt = s4_step_getopt(argc, argv, "t:", &l) ;
+      if (opt == -1) break ;
+      if (opt == 't') s.timeout = s4_step_time(l.arg, 0) ;
+    }
+    argv += l.ind ;
+  }
+  s4_step_checked(argv, 0) ;
+
+  if (s4.container)
+  {
+    s4_info("a container: the block devices are the host's, nothing to do") ;
+    s4_step_next(argv, S4_DONE) ;
+  }
+  if (!plan(&s))
+  {
+    s4_warnsys("unable to see what block devices there are") ;
+    s4_step_next(argv, S4_NOTSTARTED) ;
+  }
+  s4_step_next(argv, s4.dryrun ? show_plan(&s) : detach(&s)) ;
+}

@@ -1,0 +1,236 @@
+#!/bin/sh
+# A machine with its root (or, of vfat, a file system with data) on a storage stack: made and shut down in one boot,
+# looked at in the next. The stacks are listed in tests/vm/matrix.sh; $fs and $stack are on the kernel's command line.
+# Executed as /init, as pid 1 in the new root ("go"), and by the chain as a teardown hook ("teardown").
+# shellcheck disable=SC1091,SC2154 # /functions and /load-modules are of the guest
+
+# t COMMAND... : a tool of Debian's; busybox would take its own
+t () {
+  chroot /tools /usr/bin/env DM_DISABLE_UDEV=1 PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" 2>&1
+}
+
+## Layers: make_X DEVICE NAME, open_X DEVICE NAME; $device is then what the next one is made on
+
+make_luks () {
+  echo key | t cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$1" - && open_luks "$@"
+}
+open_luks () {
+  echo key | t cryptsetup open --key-file - "$1" "$2" && device=/dev/mapper/$2
+}
+
+lvm='devices { use_devicesfile=0 obtain_device_list_from_udev=0 } activation { udev_sync=0 udev_rules=0 monitoring=0 }
+  backup { backup=0 archive=0 }'
+l () {
+  command=$1
+  shift
+  t lvm "$command" --config "$lvm" "$@"
+}
+make_lvm () {
+  l pvcreate -q -ff -y "$1" && l vgcreate -q "$2" "$1" && l lvcreate -q -y -W n -n root -l 100%FREE "$2" && device=/dev/mapper/$2-root
+}
+open_lvm () {
+  l vgchange -q -a y "$2" && device=/dev/mapper/$2-root
+}
+
+make_thin () {
+  l pvcreate -q -ff -y "$1" && l vgcreate -q "$2" "$1" &&
+    l lvcreate -q -y --type thin-pool -l 80%FREE --poolmetadatasize 4M -n pool "$2" &&
+    l lvcreate -q -y -W n -T "$2/pool" -V 320M -n root && device=/dev/mapper/$2-root
+}
+open_thin () {
+  open_lvm "$@"
+}
+
+# make_md DEVICE DEVICE
+make_md () {
+  t mdadm -q --create /dev/md0 --run --level=1 --raid-devices=2 --metadata=1.2 --assume-clean "$1" "$2" && device=/dev/md0
+}
+open_md () {
+  t mdadm -q --assemble /dev/md0 "$1" "$2" && device=/dev/md0
+}
+
+make_integrity () {
+  t integritysetup -q format --no-wipe "$1" && open_integrity "$@"
+}
+open_integrity () {
+  t integritysetup open --integrity-recalculate "$1" "$2" && device=/dev/mapper/$2
+}
+
+# A file system on DEVICE, with a file in it, and that one as a loop device.
+make_loop () {
+  t mke2fs -q -t ext4 "$1" && mkdir -p /layer && mount -t ext4 "$1" /layer && truncate -s 330M /layer/image && attach_loop
+}
+open_loop () {
+  mkdir -p /layer && mount -t ext4 "$1" /layer && attach_loop
+}
+attach_loop () {
+  losetup /dev/loop0 /layer/image && device=/dev/loop0
+}
+
+## Stacks: "stack make NAME" or "stack open NAME"
+
+stack () {
+  device=/dev/vdb
+  case $2 in
+    plain) ;;
+    luks) "$1"_luks $device crypt ;;
+    lvm-on-luks) "$1"_luks $device crypt && "$1"_lvm $device vg ;;
+    luks-on-lvm) "$1"_lvm $device vg && "$1"_luks $device crypt ;;
+    md) "$1"_md /dev/vdb /dev/vdc ;;
+    luks-on-lvm-on-md) "$1"_md /dev/vdb /dev/vdc && "$1"_lvm $device vg && "$1"_luks $device crypt ;;
+    loop-on-luks) "$1"_luks $device crypt && "$1"_loop $device ;;
+    md-on-integrity) "$1"_integrity /dev/vdb one && "$1"_integrity /dev/vdc two && "$1"_md /dev/mapper/one /dev/mapper/two ;;
+    thin) "$1"_thin $device vg ;;
+    overlay) ;;   # its upper layer is on the disk
+  esac
+}
+
+make_fs () {
+  case $fs in
+    ext4) t mke2fs -q -t ext4 "$device" ;;
+    xfs) t mkfs.xfs -q -f "$device" ;;
+    btrfs) t mkfs.btrfs -q -f "$device" ;;
+    vfat) t mkfs.vfat "$device" >/dev/null ;;
+  esac
+}
+
+# fs_is_clean : nothing to replay or repair, as its own tool says
+fs_is_clean () {
+  case $fs in
+    ext4)
+      t dumpe2fs -h "$device" >/header 2>&1
+      t e2fsck -fn "$device" && grep '^Filesystem state: *clean$' /header && not grep needs_recovery /header ;;
+    xfs) t xfs_logprint -t "$device" | grep '<CLEAN>' && t xfs_repair -n "$device" ;;
+    btrfs) t btrfs inspect-internal dump-super "$device" | grep '^log_root[[:space:]]*0$' && t btrfs check "$device" ;;
+    vfat) t fsck.vfat -n "$device" ;;
+  esac
+}
+
+## First boot: made, used, shut down
+
+# The new root: what runs there, and nothing else.
+fill_root () {
+  mkdir -p /new/dev /new/proc /new/sys /new/run /new/mnt /new/bin /new/etc/stage4/teardown.d /new/var
+  for i in busybox load stage4-* ; do cp -a /bin/$i /new/bin/ ; done
+  busybox --list | while read -r i ; do test -e "/new/bin/$i" || ln -s busybox "/new/bin/$i" ; done
+  cp /functions /new/
+  cp /init /new/go
+  cp /init /new/etc/stage4/teardown.d/teardown
+}
+
+# A live system's: a squashfs in a file on a medium, an upper layer on the disk. Its layers are below /run.
+mount_overlay () {
+  mkdir -p /run/layer/medium /run/layer/lower /run/layer/upper
+  mount -t tmpfs tmpfs /new
+  fill_root
+  t mke2fs -q -t ext4 /dev/vdc
+  mount -t ext4 /dev/vdc /run/layer/medium
+  mkdir -p /tools/new
+  mount --bind /new /tools/new
+  mkdir -p /tools/medium
+  mount --bind /run/layer/medium /tools/medium
+  t mksquashfs /new /medium/root.squashfs -no-progress
+  umount /tools/new /tools/medium /new
+  losetup -r /dev/loop0 /run/layer/medium/root.squashfs
+  mount -t squashfs -o ro /dev/loop0 /run/layer/lower
+  mount -t "$fs" "$device" /run/layer/upper
+  mkdir /run/layer/upper/upper /run/layer/upper/work
+  mount -t overlay -o lowerdir=/run/layer/lower,upperdir=/run/layer/upper/upper,workdir=/run/layer/upper/work overlay /new
+}
+
+mount_root () {
+  case $stack,$fs in
+    overlay,*) mount_overlay ;;
+    *,vfat)
+      mount -t ext4 /dev/vdc /new || { t mke2fs -q -t ext4 /dev/vdd && mount -t ext4 /dev/vdd /new ; }
+      fill_root
+      mkdir -p /new/mnt/data
+      mount -t vfat "$device" /new/mnt/data ;;
+    *) mount -t "$fs" "$device" /new && fill_root ;;
+  esac
+}
+
+make () {
+  check "the stack is made" stack make "$stack" || return
+  check "the file system is made" make_fs || return
+  mkdir /new
+  check "the root is mounted" mount_root || return
+  umount /tools/run /tools/sys /tools/proc /tools/dev /tools
+  if test -d /layer ; then mkdir /new/layer ; mount --move /layer /new/layer ; fi
+  mount --move /run /new/run
+  enter_root /new /go
+}
+
+go () {
+  mkfifo /run/ready
+  ln -sf /run/ready /ready
+  . /functions
+  data=/var
+  test ! -d /mnt/data || data=/mnt/data
+  load writer $data/written &
+  load writer $data/deleted &
+  load sleeper >$data/open &
+  dd if=/dev/zero of=$data/dirty bs=64k count=64 2>/dev/null
+  stage4-ramfs /run/stage4 /bin/busybox /bin/sh /bin/tr /bin/cat /bin/mdev /etc/stage4/teardown.d || echo "=== no ramfs"
+  rm $data/deleted
+  echo "=== request"
+  exec stage4-begin -A reboot -t 60s -R /run/stage4 stage4-nuke -t 2s stage4-pivot \
+    stage4-settle ' stage4-umountall' ' -T' ' tmpfs' ' stage4-swapoff' ' stage4-umountall' ' stage4-detach' '' \
+    stage4-hookdir -d /etc/stage4/teardown.d stage4-freeze stage4-hpr
+}
+
+# Whatever is still in use.
+teardown () {
+  for i in /sys/block/* ; do
+    test ! -e "$i/dm/name" || echo "=== left: ${i##*/} $(cat "$i/dm/name")"
+    test ! -e "$i/loop/backing_file" || echo "=== left: ${i##*/} $(cat "$i/loop/backing_file")"
+    test ! -e "$i/md/array_state" || test "$(cat "$i/md/array_state")" = clear || echo "=== left: ${i##*/} $(cat "$i/md/array_state")"
+  done
+  grep -E ' (ext4|xfs|btrfs|vfat|overlay|squashfs) ' /proc/mounts | sed 's/^/=== left: /'
+  for i in /sys/fs/ext4/vd* /sys/fs/ext4/dm* /sys/fs/xfs/vd* /sys/fs/xfs/dm* ; do test ! -e "$i" || echo "=== left: $i" ; done
+  echo "=== torn down"
+}
+
+## Second boot: what is on the disks
+
+look () {
+  case $stack in
+    *md*)
+      for i in /dev/vdb /dev/vdc ; do
+        case $stack in *integrity) continue ;; esac
+        check "the array is clean on $i" sh -c "chroot /tools /sbin/mdadm --examine $i | grep 'State : clean'"
+      done ;;
+  esac
+  check "the stack opens" stack open "$stack" || return
+  case $stack in *md*) check "no resync" not grep -E 'resync|recovery' /proc/mdstat ;; esac
+  case $stack in *lvm* | thin) check "LVM's metadata is consistent" l vgck vg ;; esac
+  check "the file system is clean" fs_is_clean
+  mkdir /new
+  mount -o ro -t "$fs" "$device" /new
+  find /new -name written
+  if test "$stack" = overlay ; then data=/new/upper/var ; elif test "$fs" = vfat ; then data=/new ; else data=/new/var ; fi
+  check "the data is there" cmp -n 4194304 /dev/zero $data/dirty
+  umount /new
+  dmesg | grep -iE 'recover|replay|resync|unclean' | sed 's/^/--- /'
+}
+
+init () {
+  . /load-modules
+  mount -t devtmpfs dev /dev
+  mount -t proc proc /proc
+  mount -t sysfs sys /sys
+  mount -t tmpfs -o mode=755 run /run
+  . /functions
+  mkdir -p /tools
+  mount -t ext4 /dev/vda /tools
+  for i in dev proc sys run ; do mount --bind /$i /tools/$i ; done
+  if test -n "$looking" ; then look ; else make ; fi
+  sync
+  poweroff -f
+}
+
+case ${0##*/} in
+  go) go ;;
+  teardown) teardown ;;
+  *) init ;;
+esac
