@@ -8,14 +8,14 @@
 fault_limit=$((30000 + 8000 + 2000))   # its budget, the watchdog's time, and a bit; see tests/vm/guest/faults.sh
 
 # A line for each: NAME ; what it is ; disks that may be lost by it, * if all ; what the console or the kernel log says
-fault_steps='watchdog nuke pivot settle umountall swapoff hookdir freeze hpr'
+fault_steps='watchdog nuke pivot settle umountall swapoff detach hookdir freeze hpr'
 fault_table=$(
   echo "none;nothing goes wrong;;left: 0 writable file systems"
   for step in $fault_steps ; do
     echo "missing-$step;stage4-$step has been deleted;;unable to execute stage4-$step"
     echo "broken-$step;stage4-$step can't be executed;;unable to execute stage4-$step"
     case $step in
-      umountall | swapoff)   # in a child of settle
+      umountall | swapoff | detach)   # in a child of settle
         echo "kill-$step;stage4-$step is killed;;the block was ended by KILL"
         echo "stop-$step;stage4-$step is stopped;;is stopped, it is continued" ;;
       *)

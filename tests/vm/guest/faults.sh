@@ -114,7 +114,7 @@ teardown () {
 }
 
 last () {
-  for i in /dev/mapper/root /dev/vdb /dev/mapper/bad ; do mark -d $i "$faults" ; done
+  for i in /dev/vda /dev/vdb /dev/vdc ; do mark -d $i "$faults" ; done
 }
 
 case ${0##*/} in
@@ -131,7 +131,8 @@ chain () {
     stage4-watchdog -t 8s \
     stage4-nuke -t 2s -k 2s \
     stage4-pivot \
-    stage4-settle ' stage4-umountall' ' -T' ' tmpfs' ' stage4-swapoff' ' -A' ' stage4-umountall' ' -t' ' 3s' '' \
+    stage4-settle ' stage4-umountall' ' -T' ' tmpfs' ' stage4-swapoff' ' -A' ' stage4-umountall' ' -t' ' 3s' \
+      ' stage4-detach' ' -t' ' 3s' '' \
     stage4-hookdir -d /etc/stage4/teardown.d -t 3s -k 1s \
     stage4-hook -t 3s ' /last' '' \
     stage4-freeze -t 3s \
