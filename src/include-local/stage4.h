@@ -1196,8 +1196,9 @@ struct s4_detachplan_s   /* indices are of devices in blocks->list */
   unsigned char *verdict ;     /* of each: enum s4_detach_e */
   char const **because ;       /* S4_IS_MOUNTED: the mount point, or null: elsewhere; S4_IS_SWAP: its name; S4_IS_HELD: by which */
   unsigned char *stuck ;       /* of each: it lies on a suspended one, so it can't be flushed */
-  unsigned int *order ;        /* those that go */
+  unsigned int *order ;        /* those that go; then the arrays that stay and that mdmon has to make clean */
   unsigned int n ;             /* how many go */
+  unsigned int nwait ;         /* how many of those arrays there are */
   unsigned int *needs ;        /* needs[needs_at[i]] .. needs[needs_at[i+1]-1]: what must be gone before device i */
   unsigned int *needs_at ;
 } ;
@@ -1219,6 +1220,8 @@ extern void s4_detachplan_free (s4_detachplan *) ;
 
  /* Flushes it if so asked, and takes it down. 0: it is gone; or errno, EBUSY: somebody has it. Not for containers */
 extern int s4_detach (s4_block const *, int flush) ;
+ /* Until it is clean, in a worker: for arrays whose metadata another program writes. */
+extern void s4_wait_clean (s4_block const *) ;
  /* changes while it, or what it is made of, moves */
 extern uint64_t s4_block_progress (s4_block const *) ;
 

@@ -82,7 +82,7 @@ static int remove_dm (s4_block const *b, int device)
 
  /* Written by mdmon, which looks at the state; what the kernel writes by itself it writes when the array stops. */
 
-static void wait_clean (s4_block const *b)
+void s4_wait_clean (s4_block const *b)
 {
   static char const *const dirty[] = { "active", "write-pending", "active-idle" } ;
   stralloc state = STRALLOC_ZERO ;
@@ -100,7 +100,7 @@ static void wait_clean (s4_block const *b)
 static int stop_md (s4_block const *b, int fd)
 {
   int r ;
-  wait_clean(b) ;
+  s4_wait_clean(b) ;
   r = ioctl(fd, STOP_ARRAY, 0) == -1 ? errno : 0 ;
   fd_close(fd) ;
   return r ;

@@ -160,7 +160,13 @@ static void judge (struct planning *x)
   }
 }
 
- /* Of those that go. */
+ /* Whatever is on it. */
+
+static int stays_dirty (struct planning const *x, unsigned int i)
+{
+  s4_block const *b = list_of(x->blocks) + i ;
+  return x->plan->verdict[i] != S4_DETACHES && b->external && !b->container && !was_given_up(x, i) ;
+}
 
 static int put_in_order (struct planning *x)
 {
@@ -171,6 +177,7 @@ static int put_in_order (struct planning *x)
   if (!s4_order(n, e, ne, p->order) || !s4_needs(n, e, ne, &p->needs, &p->needs_at)) return 0 ;
   for (unsigned int k = 0 ; k < n ; k++)
     if (p->verdict[p->order[k]] == S4_DETACHES) p->order[p->n++] = p->order[k] ;
+  for (unsigned int i = 0 ; i < n ; i++) if (stays_dirty(x, i)) p->order[p->n + p->nwait++] = i ;
   return 1 ;
 }
 

@@ -46,7 +46,7 @@ static unsigned int count (struct stack const *s)
 static int plan (struct stack *s)
 {
   s4_detachpolicy const policy = { .ms = &s->ms, .swaps = &s->swaps, .loops = &s->loops, .hung = &s->hung } ;
-  if (!s4_blocks_find(&s->blocks)) return 0 ;
+  if (!s4_sys_is_there() || !s4_blocks_find(&s->blocks)) return 0 ;
   if (!count(s)) return 1 ;
   s4_mounts_free(&s->ms) ;
   if (!s4_mounts_load_all(&s->ms)) return 0 ;
@@ -97,13 +97,16 @@ static int run_detach (unsigned int k, void *data)
 {
   struct stack const *s = data ;
   unsigned int const i = s->plan.order[k] ;
-  return s4_detach(block(s, i), !s->plan.stuck[i]) ;
+  if (k < s->plan.n) return s4_detach(block(s, i), !s->plan.stuck[i]) ;
+  s4_wait_clean(block(s, i)) ;
+  return 0 ;
 }
 
 static int is_turn_of (unsigned int k, s4_task const *tasks, void *data)
 {
   struct stack const *s = data ;
   unsigned int const i = s->plan.order[k] ;
+  if (k >= s->plan.n) return 1 ;
   for (unsigned int j = s->plan.needs_at[i] ; j < s->plan.needs_at[i+1] ; j++)
     if (!s4_task_done(tasks + s->task_of[s->plan.needs[j]])) return 0 ;
   return 1 ;
@@ -123,9 +126,12 @@ static int add_name (unsigned int k, stralloc *sa, void *data)
 
  /* In a pass that follows it is still in use, by the worker that hangs. */
 
-static void note_hung (struct stack *s, s4_block const *b, s4_task const *t)
+static void note_hung (struct stack *s, unsigned int k)
 {
-  s4_warn("gave up detaching ", S4_BLOCK(b), " after ", S4_MS(t->ended - t->began)) ;
+  s4_block const *b = block(s, s->plan.order[k]) ;
+  s4_task const *t = s->tasks + k ;
+  s4_warn(k < s->plan.n ? "gave up detaching " : "gave up waiting for mdmon: it is not clean: ", S4_BLOCK(b), " after ",
+    S4_MS(t->ended - t->began)) ;
   genalloc_append(uint64_t, &s->hung, &b->device) ;   /* without memory it is tried again */
 }
 
@@ -133,17 +139,17 @@ static void note_hung (struct stack *s, s4_block const *b, s4_task const *t)
 
 static int pass (struct stack *s)
 {
-  s4_job const job = { .n = s->plan.n, .timeout = s->timeout, .run = &run_detach, .ready = &is_turn_of,
+  s4_job const job = { .n = s->plan.n + s->plan.nwait, .timeout = s->timeout, .run = &run_detach, .ready = &is_turn_of,
     .progress = &progress_of, .slow = "still detaching", .name = &add_name, .flow = &s4_flow_to_disks, .data = s } ;
   int gone = 0 ;
   free(s->tasks) ;
   s->tasks = s4_work(&job) ;
   if (!s->tasks) return -1 ;
-  for (unsigned int k = 0 ; k < s->plan.n ; k++)
+  for (unsigned int k = 0 ; k < job.n ; k++)
   {
     s4_block const *b = block(s, s->plan.order[k]) ;
-    if (s->tasks[k].state == S4_TASK_ABANDONED) note_hung(s, b, s->tasks + k) ;
-    if (!s4_task_done(s->tasks + k)) continue ;
+    if (s->tasks[k].state == S4_TASK_ABANDONED) note_hung(s, k) ;
+    if (k >= s->plan.n || !s4_task_done(s->tasks + k)) continue ;
     s4_verbose("detached ", S4_BLOCK(b), ", ", S4_MS(s->tasks[k].ended - s->tasks[k].began)) ;
     gone++ ;
   }

@@ -187,7 +187,22 @@ check "external: that is said" says 'warning: gave up detaching md7 \(raid1\) af
 check "external: the container stays" detach 1 -t 10s
 check "external: said" says 'info: left: md6 \(container\): a container' 'info: detached md7 \(raid1\), .*'
 check "external: it was waited for until it was clean" devices md6
-for i in 6 7 ; do test ! -e /sys/block/md$i || echo clear >/sys/block/md$i/md/array_state ; done
+mirror md7 vdd vde external:/md6/0
+( until grep -q write-pending /sys/block/md7/md/array_state ; do usleep 10000 ; done ; echo active >/sys/block/md7/md/array_state ) &
+mke2fs -q /dev/md7 2>/dev/null
+wait $!
+mkdir /mnt/md
+mount -t ext4 -o ro /dev/md7 /mnt/md
+check "external and mounted: without mdmon it stays dirty" detach 99 -t 1s
+check "external and mounted: that is said" says 'warning: gave up waiting for mdmon: it is not clean: md7 \(raid1\) after .*' \
+  'info: left: md7 \(raid1\): mounted on /mnt/md'
+( sleep 2 ; echo clean >/sys/block/md7/md/array_state ) &
+check "external and mounted: stays" detach 1 -t 10s
+check "external and mounted: it was waited for until it was clean" grep -qx clean /sys/block/md7/md/array_state
+umount /mnt/md
+check "external and mounted: no more" detach 1
+check "external and mounted: goes" devices md6
+echo clear >/sys/block/md6/md/array_state
 
 ## hangs: the others go meanwhile
 begin nbd /dev/vdf /dev/nbd0

@@ -43,8 +43,7 @@ matrix_boot () {
   matrix_in "$1"
   rm -rf "$dir"
   mkdir -p "$dir"
-  for i in b c d ; do truncate -s 480M "$dir/$i.img" ; done
-  cp --sparse=always --reflink=auto "$work/tools.img" "$dir/tools.img"
+  for i in a b c ; do truncate -s 480M "$dir/$i.img" ; done
   matrix_run '' "$1" "$console"
   matrix_run 1 "$1" "$dir/looked"
 }
@@ -52,5 +51,39 @@ matrix_boot () {
 # matrix_run LOOKING NAME LOG
 matrix_run () {
   VM_MEMORY=768M VM_TIME=300 VM_APPEND="quiet printk.devkmsg=on fs=${2%%:*} stack=${2#*:} looking=$1" \
-    vm_run "$3" "$work/initramfs" "$dir"/{tools,b,c,d}.img || echo "     - the machine had to be ended" >>"$3"
+    VM_QEMU="-drive if=virtio,format=raw,readonly=on,file=$work/tools.img" \
+    vm_run "$3" "$work/initramfs" "$dir"/{a,b,c}.img || echo "     - the machine had to be ended" >>"$3"
+}
+
+# matrix_took : milliseconds from the request to the reset
+matrix_took () {
+  since_request 2>/dev/null | grep -x '[0-9][0-9]*'
+}
+
+# matrix_left : what was still in use at the end of the chain, as one line; or that it did not get there
+matrix_left () {
+  if console_has "$console" '=== torn down' >/dev/null ; then
+    sed -n 's/.*=== left: //p' "$console" | paste -s -d ';'
+  else
+    echo "not torn down"
+  fi
+}
+
+# matrix_dirty : what is wrong in one of the boots, as one line; or that it did not get to its end
+matrix_dirty () {
+  {
+    sed -n 's/.*=== \(.*\) FAILED.*/\1/p' "$console" "$dir/looked"
+    grep -q '=== the data is there ok' "$dir/looked" || echo "not looked at"
+    sed -n 's/.*=== replayed: //p' "$dir/looked"
+  } | paste -s -d ';'
+}
+
+# matrix_judge NAME
+matrix_judge () {
+  local dir console
+  matrix_in "$1"
+  ok "$1: the machine reset itself" matrix_took
+  ok "$1: nothing is left" test -z "$(matrix_left | tee "$dir/left")"
+  ok "$1: nothing is dirty" test -z "$(matrix_dirty | tee "$dir/dirty")"
+  ok "$1: no panic, no kernel bug" console_no_panic "$console"
 }

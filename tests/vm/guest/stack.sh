@@ -70,16 +70,16 @@ attach_loop () {
 ## Stacks: "stack make NAME" or "stack open NAME"
 
 stack () {
-  device=/dev/vdb
+  device=/dev/vda
   case $2 in
     plain) ;;
     luks) "$1"_luks $device crypt ;;
     lvm-on-luks) "$1"_luks $device crypt && "$1"_lvm $device vg ;;
     luks-on-lvm) "$1"_lvm $device vg && "$1"_luks $device crypt ;;
-    md) "$1"_md /dev/vdb /dev/vdc ;;
-    luks-on-lvm-on-md) "$1"_md /dev/vdb /dev/vdc && "$1"_lvm $device vg && "$1"_luks $device crypt ;;
+    md) "$1"_md /dev/vda /dev/vdb ;;
+    luks-on-lvm-on-md) "$1"_md /dev/vda /dev/vdb && "$1"_lvm $device vg && "$1"_luks $device crypt ;;
     loop-on-luks) "$1"_luks $device crypt && "$1"_loop $device ;;
-    md-on-integrity) "$1"_integrity /dev/vdb one && "$1"_integrity /dev/vdc two && "$1"_md /dev/mapper/one /dev/mapper/two ;;
+    md-on-integrity) "$1"_integrity /dev/vda one && "$1"_integrity /dev/vdb two && "$1"_md /dev/mapper/one /dev/mapper/two ;;
     thin) "$1"_thin $device vg ;;
     overlay) ;;   # its upper layer is on the disk
   esac
@@ -111,7 +111,7 @@ fs_is_clean () {
 # The new root: what runs there, and nothing else.
 fill_root () {
   mkdir -p /new/dev /new/proc /new/sys /new/run /new/mnt /new/bin /new/etc/stage4/teardown.d /new/var
-  for i in busybox load stage4-* ; do cp -a /bin/$i /new/bin/ ; done
+  cp -a /bin/busybox /bin/load /bin/stage4-* /new/bin/
   busybox --list | while read -r i ; do test -e "/new/bin/$i" || ln -s busybox "/new/bin/$i" ; done
   cp /functions /new/
   cp /init /new/go
@@ -123,11 +123,9 @@ mount_overlay () {
   mkdir -p /run/layer/medium /run/layer/lower /run/layer/upper
   mount -t tmpfs tmpfs /new
   fill_root
-  t mke2fs -q -t ext4 /dev/vdc
-  mount -t ext4 /dev/vdc /run/layer/medium
-  mkdir -p /tools/new
+  t mke2fs -q -t ext4 /dev/vdb
+  mount -t ext4 /dev/vdb /run/layer/medium
   mount --bind /new /tools/new
-  mkdir -p /tools/medium
   mount --bind /run/layer/medium /tools/medium
   t mksquashfs /new /medium/root.squashfs -no-progress
   umount /tools/new /tools/medium /new
@@ -142,7 +140,8 @@ mount_root () {
   case $stack,$fs in
     overlay,*) mount_overlay ;;
     *,vfat)
-      mount -t ext4 /dev/vdc /new || { t mke2fs -q -t ext4 /dev/vdd && mount -t ext4 /dev/vdd /new ; }
+      t mke2fs -q -t ext4 /dev/vdc
+      mount -t ext4 /dev/vdc /new
       fill_root
       mkdir -p /new/mnt/data
       mount -t vfat "$device" /new/mnt/data ;;
@@ -196,7 +195,7 @@ teardown () {
 look () {
   case $stack in
     *md*)
-      for i in /dev/vdb /dev/vdc ; do
+      for i in /dev/vda /dev/vdb ; do
         case $stack in *integrity) continue ;; esac
         check "the array is clean on $i" sh -c "chroot /tools /sbin/mdadm --examine $i | grep 'State : clean'"
       done ;;
@@ -211,7 +210,7 @@ look () {
   if test "$stack" = overlay ; then data=/new/upper/var ; elif test "$fs" = vfat ; then data=/new ; else data=/new/var ; fi
   check "the data is there" cmp -n 4194304 /dev/zero $data/dirty
   umount /new
-  dmesg | grep -iE 'recover|replay|resync|unclean' | sed 's/^/--- /'
+  dmesg | grep -iE '(recovering|recovery|replay|resync|unclean|not properly unmounted)' | grep -v raid6 | sed 's/^/=== replayed: /'
 }
 
 init () {
@@ -222,7 +221,7 @@ init () {
   mount -t tmpfs -o mode=755 run /run
   . /functions
   mkdir -p /tools
-  mount -t ext4 /dev/vda /tools
+  mount -t ext4 -o ro /dev/vdd /tools
   for i in dev proc sys run ; do mount --bind /$i /tools/$i ; done
   if test -n "$looking" ; then look ; else make ; fi
   sync
