@@ -80,6 +80,9 @@ $ helper walker stage4-nuke stage4-umountall -k relative true
 $ helper walker stage4-nuke stage4-swapoff -t 0 true
 ! stage4-swapoff: fatal: invalid time (0 makes no sense here): 0
 = 100
+$ helper walker stage4-nuke stage4-detach -A true
+!~ stage4-detach: fatal: usage: .*
+= 100
 $ helper walker stage4-nuke stage4-settle -x ' true' '' true
 !~ stage4-settle: fatal: usage: .*
 = 100
@@ -108,7 +111,7 @@ $ helper walker stage4-nuke -v 4 true
 ! stage4-nuke: fatal: invalid verbosity: 4
 = 100
 and each that is fine
-$ helper walker stage4-begin -r stage4-nuke stage4-watchdog stage4-pivot stage4-settle ' stage4-umountall' ' stage4-swapoff' '' stage4-hook ' true' '' stage4-hookdir -d /d stage4-freeze stage4-hpr ; ls /tmp/happened
+$ helper walker stage4-begin -r stage4-nuke stage4-watchdog stage4-pivot stage4-settle ' stage4-umountall' ' stage4-swapoff' ' stage4-detach' '' stage4-hook ' true' '' stage4-hookdir -d /d stage4-freeze stage4-hpr ; ls /tmp/happened
 ! ls: /tmp/happened: No such file or directory
 = 1
 $ helper walker stage4-nuke stage4-busy /tmp
