@@ -1194,7 +1194,8 @@ typedef struct s4_detachplan_s s4_detachplan ;
 struct s4_detachplan_s   /* indices are of devices in blocks->list */
 {
   unsigned char *verdict ;     /* of each: enum s4_detach_e */
-  char const **because ;       /* S4_IS_MOUNTED: the mount point, or null: elsewhere; S4_IS_SWAP: its name; S4_IS_HELD: by which */
+   /* S4_IS_MOUNTED: the mount point, or null: elsewhere; S4_IS_SWAP: its name; S4_IS_HELD: by which */
+  char const **because ;
   unsigned char *stuck ;       /* of each: it lies on a suspended one, so it can't be flushed */
   unsigned int *order ;        /* those that go; then the arrays that stay and that mdmon has to make clean */
   unsigned int n ;             /* how many go */

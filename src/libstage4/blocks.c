@@ -2,6 +2,7 @@
 
 /* The block devices that are made of others, or of files, and so can be taken down: what /sys says of them. */
 
+#include <errno.h>
 #include <string.h>
 
 #include <skalibs/genalloc.h>
@@ -28,15 +29,22 @@ static int says (char const *name, char const *file, char const *value)
   return r ;
 }
 
+ /* Not if it isn't there; but what can't be read for another reason counts as there. */
+
+static int has (char const *name, char const *file, stralloc *text)
+{
+  return read_of(name, file, text) || (errno != ENOENT && errno != ENODEV && errno != ENXIO) ;
+}
+
  /* A number that md has given up is there until the last one closes it: its state is "clear" then. */
 
 enum s4_blockkind_e s4_block_kind (char const *name)
 {
   static stralloc text = STRALLOC_ZERO ;
-  if (!strncmp(name, "dm-", 3)) return read_of(name, "/dm/name", &text) ? S4_BLOCK_DM : S4_NO_BLOCK ;
-  if (!strncmp(name, "md", 2))
-    return read_of(name, "/md/array_state", &text) && strcmp(text.s, "clear") ? S4_BLOCK_MD : S4_NO_BLOCK ;
-  return s4_loop_used(name) ? S4_BLOCK_LOOP : S4_NO_BLOCK ;
+  if (!strncmp(name, "dm-", 3)) return has(name, "/dm/name", &text) ? S4_BLOCK_DM : S4_NO_BLOCK ;
+  if (!strncmp(name, "loop", 4)) return has(name, "/loop/backing_file", &text) ? S4_BLOCK_LOOP : S4_NO_BLOCK ;
+  if (strncmp(name, "md", 2) || !has(name, "/md/array_state", &text)) return S4_NO_BLOCK ;
+  return text.len && !strcmp(text.s, "clear") ? S4_NO_BLOCK : S4_BLOCK_MD ;
 }
 
  /* --- each kind --- */
@@ -54,7 +62,7 @@ static void look_at_dm (s4_block *b)
   stralloc_free(&uuid) ;
 }
 
- /* metadata_version of a container is "external:imsm", that of an array in it "external:/md127/0" (admin-guide/md.rst). */
+ /* Of a container it is "external:imsm", of an array in it "external:/md127/0" (admin-guide/md.rst). */
 
 static void look_at_md (s4_block *b)
 {
@@ -125,7 +133,8 @@ static int note_block (char const *name, void *data)
 {
   struct look *l = data ;
   s4_block b = { .kind = s4_block_kind(name) } ;
-  if (b.kind == S4_NO_BLOCK || !s4_sys_number("/sys/block/", name, &b.device)) return 1 ;
+  if (b.kind == S4_NO_BLOCK) return 1 ;
+  if (!s4_sys_number("/sys/block/", name, &b.device)) return s4_block_kind(name) == S4_NO_BLOCK ;   /* just gone */
   b.name = s4_concat(name) ;
   switch (b.kind)
   {

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
@@ -60,10 +61,13 @@ static int move_away (int fd, void *data)
 {
   struct move const *m = data ;
   stralloc place = STRALLOC_ZERO ;
+  int e ;
   if (!make_place(&place)) return errno ;
   if (m->parent->shared) mount(0, m->parent->dir, 0, MS_PRIVATE, 0) ;   /* else it can't be moved */
-  if (mount(m->mount->dir, place.s, 0, MS_MOVE, 0) == -1) return errno ;
-  return s4_answer(fd, place.s, place.len) ;
+  if (mount(m->mount->dir, place.s, 0, MS_MOVE, 0) != -1) return s4_answer(fd, place.s, place.len) ;
+  e = errno ;
+  rmdir(place.s) ;
+  return e ;
 }
 
 int s4_unmount_untangle (s4_unmount *u)

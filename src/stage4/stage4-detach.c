@@ -12,7 +12,8 @@
 #include "stage4.h"
 
 #define USAGE "stage4-detach [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] prog..."
-#define LOOP_TIMEOUT 5000   /* for what their files are: one may hang */
+#define LOOP_TIMEOUT 5000      /* for what their files are: one may hang */
+#define HOLDERS_TIMEOUT 2000   /* for who has them open */
 
 struct stack
 {
@@ -84,7 +85,8 @@ static int show_plan (struct stack const *s)
   for (unsigned int k = 0 ; k < s->plan.n ; k++)
   {
     s4_block const *b = block(s, s->plan.order[k]) ;
-    s4_planline("detach ", S4_BLOCK(b), s->plan.stuck[s->plan.order[k]] ? ": lies on a suspended one, so without a flush" : "") ;
+    int const stuck = s->plan.stuck[s->plan.order[k]] ;
+    s4_planline("detach ", S4_BLOCK(b), stuck ? ": lies on a suspended one, so without a flush" : "") ;
   }
   for (unsigned int i = 0 ; i < count(s) ; i++)
     if (s->task_of[i] == S4_NONE) s4_planline("leave ", S4_BLOCK(block(s, i)), ": ", reason(s, i)) ;
@@ -158,22 +160,40 @@ static int pass (struct stack *s)
 
  /* --- what is left --- */
 
-static void name_holders (s4_block const *b, int err, s4_ms timeout)
+static void say_holders (s4_block const *b, genalloc const *found, unsigned int target)
 {
-  char const *const name = s4_concat("/dev/", b->name) ;
-  genalloc found = GENALLOC_ZERO ;   /* s4_busy */
   stralloc text = STRALLOC_ZERO ;
-  unsigned int which ;
-  if (s4_busy_find(&found, &name, 1, timeout, &which) == S4_SOUGHT && genalloc_len(s4_busy, &found))
+  for (size_t k = 0 ; k < genalloc_len(s4_busy, found) ; k++)
   {
-    s4_busy const *x = genalloc_s(s4_busy, &found) ;
-    for (size_t k = 0 ; k < genalloc_len(s4_busy, &found) ; k++)
-      if ((k && !s4_cat(&text, ", ")) || !s4_busy_cat(&text, x + k)) break ;
-    s4_warn("left: ", S4_BLOCK(b), ": ", text.s) ;
+    s4_busy const *x = genalloc_s(s4_busy, found) + k ;
+    if (x->target == target && ((text.len && !s4_cat(&text, ", ")) || !s4_busy_cat(&text, x))) break ;
   }
-  else s4_warnerr(err, "left: ", S4_BLOCK(b)) ;
-  genalloc_free(s4_busy, &found) ;
+  if (text.len) s4_warn("left: ", S4_BLOCK(b), ": ", text.s) ;
+  else s4_warnerr(EBUSY, "left: ", S4_BLOCK(b)) ;
   stralloc_free(&text) ;
+}
+
+ /* Of those that the kernel has refused, and that nobody was known to have. */
+
+static void name_busy (struct stack const *s)
+{
+  genalloc names = GENALLOC_ZERO, which = GENALLOC_ZERO, found = GENALLOC_ZERO ;   /* char const *, indices, s4_busy */
+  unsigned int n, missing ;
+  for (unsigned int k = 0 ; k < s->plan.n ; k++)
+  {
+    char const *name ;
+    if (s->tasks[k].state != S4_TASK_ENDED || s->tasks[k].err != EBUSY) continue ;
+    name = s4_concat("/dev/", block(s, s->plan.order[k])->name) ;
+    genalloc_append(char const *, &names, &name) ;
+    genalloc_append(unsigned int, &which, s->plan.order + k) ;
+  }
+  n = (unsigned int)genalloc_len(unsigned int, &which) ;
+  if (n && s4_busy_find(&found, genalloc_s(char const *, &names), n, HOLDERS_TIMEOUT, &missing) != S4_SOUGHT)
+    genalloc_setlen(s4_busy, &found, 0) ;
+  for (unsigned int k = 0 ; k < n ; k++) say_holders(block(s, genalloc_s(unsigned int, &which)[k]), &found, k) ;
+  genalloc_free(char const *, &names) ;
+  genalloc_free(unsigned int, &which) ;
+  genalloc_free(s4_busy, &found) ;
 }
 
 static void name_left (struct stack const *s, unsigned int i)
@@ -182,8 +202,7 @@ static void name_left (struct stack const *s, unsigned int i)
   s4_task const *t = s->task_of[i] == S4_NONE ? 0 : s->tasks + s->task_of[i] ;
   if (!t) s4_info("left: ", S4_BLOCK(b), ": ", reason(s, i)) ;
   else if (t->state == S4_TASK_WAITS) s4_warn("left: ", S4_BLOCK(b), ": what lies on it is left") ;
-  else if (t->err == EBUSY) name_holders(b, t->err, s->timeout) ;
-  else if (t->state != S4_TASK_ABANDONED) s4_warnerr(t->err, "unable to detach ", S4_BLOCK(b)) ;
+  else if (t->state == S4_TASK_ENDED && t->err != EBUSY) s4_warnerr(t->err, "unable to detach ", S4_BLOCK(b)) ;
 }
 
 static int report (struct stack const *s)
@@ -195,6 +214,7 @@ static int report (struct stack const *s)
     left++ ;
     name_left(s, i) ;
   }
+  if (left) name_busy(s) ;
   if (s->gone || left) s4_info("detached ", S4_NUM(s->gone), " of ", S4_NUM(s->gone + left), " block devices") ;
   return genalloc_len(uint64_t, &s->hung) ? S4_LATE : left ? S4_LEFT : S4_DONE ;
 }
@@ -212,7 +232,7 @@ static int detach (struct stack *s)
       return S4_NOTSTARTED ;
     }
     s->gone += (unsigned int)gone ;
-    if (!gone || (unsigned int)gone == count(s)) return report(s) ;
+    if (!gone) return report(s) ;
     if (plan(s)) continue ;
     s4_warnsys("unable to see what is left") ;
     return S4_LEFT ;
