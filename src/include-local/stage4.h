@@ -850,6 +850,7 @@ struct s4_stuck_s         /* a mount that did not go */
   unsigned int given_up : 1 ; /* once; it gets little time then */
   unsigned int looked : 2 ;   /* for who holds it: how often */
   unsigned int held : 1 ;     /* by a process, or a loop device */
+  unsigned int by_loop : 1 ;
 } ;
 
 typedef struct s4_pending_s s4_pending ;

@@ -44,6 +44,12 @@ static int goes_by_itself (s4_loop const *loop)
   return r ;
 }
 
+static void note_loop (s4_unmount *u, unsigned int i)
+{
+  s4_stuck *x = s4_stuck_find(u, u->ms.m[i].id) ;
+  x->held = x->by_loop = 1 ;
+}
+
 static void look_for_loops (s4_unmount *u, unsigned int const *which, size_t n)
 {
   genalloc loops = GENALLOC_ZERO ;   /* s4_loop */
@@ -52,8 +58,7 @@ static void look_for_loops (s4_unmount *u, unsigned int const *which, size_t n)
   l = genalloc_s(s4_loop, &loops) ;
   for (size_t j = 0 ; j < genalloc_len(s4_loop, &loops) ; j++)
     for (size_t k = 0 ; k < n ; k++)
-      if (l[j].backing == s4_mount_device(u->ms.m + which[k]) && !goes_by_itself(l + j))
-        s4_stuck_find(u, u->ms.m[which[k]].id)->held = 1 ;
+      if (l[j].backing == s4_mount_device(u->ms.m + which[k]) && !goes_by_itself(l + j)) note_loop(u, which[k]) ;
   genalloc_free(s4_loop, &loops) ;
 }
 
@@ -72,7 +77,7 @@ static int look_for_holders (s4_unmount *u, s4_ms now)
     if (!is_waited_for(u, x + k, now) || now - x[k].since < BACKOFF_QUICK) continue ;
     if (x[k].looked >= LOOKS || i == S4_NONE) continue ;
     x[k].looked++ ;
-    x[k].held = 0 ;
+    x[k].held = x[k].by_loop = 0 ;
     if (!(ok = genalloc_append(unsigned int, &which, &i))) break ;
   }
   n = (unsigned int)genalloc_len(unsigned int, &which) ;

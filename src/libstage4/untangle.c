@@ -3,6 +3,8 @@
 /*
   A file system may lie on one that is mounted on it: live systems move the medium with the image of / into /, and the
   layers of an overlay into that. Neither can be unmounted before the other. So the lower one is moved elsewhere.
+  An overlay keeps its layers also when they are mounted nowhere any more: then nobody sees what a loop device is for,
+  and what its file lies on is moved as well.
 */
 
 #include <skalibs/nonposix.h>
@@ -55,6 +57,20 @@ static int make_place (stralloc *place)
   return 0 ;
 }
 
+ /* A loop device has it, and maybe what it is mounted on. */
+
+static unsigned int tangled_by_loop (s4_unmount const *u)
+{
+  for (size_t k = 0 ; k < u->nstuck ; k++)
+  {
+    s4_stuck const *x = genalloc_s(s4_stuck, &u->stuck) + k ;
+    unsigned int i = x->by_loop && x->pass == u->pass ? s4_tree_find(&u->st.tree, x->id) : S4_NONE ;
+    unsigned int parent = i == S4_NONE ? S4_NONE : u->st.tree.parent[i] ;
+    if (parent != S4_NONE && u->plan.verdict[parent] == S4_GOES) return i ;
+  }
+  return S4_NONE ;
+}
+
 struct move { s4_mount const *mount, *parent ; } ;
 
 static int move_away (int fd, void *data)
@@ -72,15 +88,16 @@ static int move_away (int fd, void *data)
 
 int s4_unmount_untangle (s4_unmount *u)
 {
-  unsigned int const i = s4_tangled(&u->st.tree, &u->st.edges, &u->plan) ;
+  unsigned int i = s4_tangled(&u->st.tree, &u->st.edges, &u->plan) ;
   stralloc place = STRALLOC_ZERO ;
   struct move m ;
   int ok ;
+  if (i == S4_NONE) i = tangled_by_loop(u) ;
   if (i == S4_NONE || u->tangled) return 0 ;
   m = (struct move){ .mount = u->ms.m + i, .parent = u->ms.m + u->st.tree.parent[i] } ;
   ok = s4_ask(&move_away, &m, MOVE_TIMEOUT, &place) && stralloc_0(&place) ;
-  if (ok) s4_verbose("moved ", m.mount->dir, " to ", place.s, ": what it is mounted on lies on it") ;
-  else s4_warnsys("unable to move ", m.mount->dir, ", and what it is mounted on lies on it") ;
+  if (ok) s4_verbose("moved ", m.mount->dir, " to ", place.s, ": what it is mounted on may lie on it") ;
+  else s4_warnsys("unable to move ", m.mount->dir, ", and what it is mounted on may lie on it") ;
   u->tangled = !ok ;
   stralloc_free(&place) ;
   return ok ;

@@ -3,7 +3,7 @@
 # The matrix: file systems on storage stacks, shut down under load with pid 1 in the ramfs, and looked at by a second
 # boot. To be sourced after tests/vm/lib.sh by tests/vm/matrix.t and tools/matrix.
 
-matrix_stacks='plain luks lvm-on-luks luks-on-lvm md luks-on-lvm-on-md loop-on-luks overlay md-on-integrity thin'
+matrix_stacks='plain luks lvm-on-luks luks-on-lvm md luks-on-lvm-on-md loop-on-luks overlay overlay-below-itself md-on-integrity thin'
 matrix_fs='ext4 xfs btrfs vfat'
 
 # matrix_names : FS:STACK
@@ -11,7 +11,7 @@ matrix_names () {
   local fs stack
   for stack in $matrix_stacks ; do
     for fs in $matrix_fs ; do
-      case $fs:$stack in vfat:overlay) continue ;; esac   # it can't be an upper layer
+      case $fs:$stack in vfat:overlay*) continue ;; esac   # it can't be an upper layer
       echo "$fs:$stack"
     done
   done

@@ -81,7 +81,7 @@ stack () {
     loop-on-luks) "$1"_luks $device crypt && "$1"_loop $device ;;
     md-on-integrity) "$1"_integrity /dev/vda one && "$1"_integrity /dev/vdb two && "$1"_md /dev/mapper/one /dev/mapper/two ;;
     thin) "$1"_thin $device vg ;;
-    overlay) ;;   # its upper layer is on the disk
+    overlay*) ;;   # its upper layer is on the disk
   esac
 }
 
@@ -118,7 +118,8 @@ fill_root () {
   cp /init /new/etc/stage4/teardown.d/teardown
 }
 
-# A live system's: a squashfs in a file on a medium, an upper layer on the disk. Its layers are below /run.
+# A live system's: a squashfs in a file on a medium, an upper layer on the disk. Its layers are below /run, or, as
+# overlayroot has them, below itself.
 mount_overlay () {
   mkdir -p /run/layer/medium /run/layer/lower /run/layer/upper
   mount -t tmpfs tmpfs /new
@@ -138,7 +139,7 @@ mount_overlay () {
 
 mount_root () {
   case $stack,$fs in
-    overlay,*) mount_overlay ;;
+    overlay*) mount_overlay ;;
     *,vfat)
       t mke2fs -q -t ext4 /dev/vdc
       mount -t ext4 /dev/vdc /new
@@ -155,7 +156,16 @@ make () {
   mkdir /new
   check "the root is mounted" mount_root || return
   umount /tools/run /tools/sys /tools/proc /tools/dev /tools
-  if test -d /layer ; then mkdir /new/layer ; mount --move /layer /new/layer ; fi
+  case $stack in
+    loop-*)
+      mkdir /new/layer
+      mount --move /layer /new/layer ;;
+    overlay-*)
+      for i in upper lower medium ; do
+        mkdir -p /new/layer/$i
+        mount --move /run/layer/$i /new/layer/$i
+      done ;;
+  esac
   mount --move /run /new/run
   enter_root /new /go
 }
@@ -207,7 +217,11 @@ look () {
   mkdir /new
   mount -o ro -t "$fs" "$device" /new
   find /new -name written
-  if test "$stack" = overlay ; then data=/new/upper/var ; elif test "$fs" = vfat ; then data=/new ; else data=/new/var ; fi
+  case $stack,$fs in
+    overlay*) data=/new/upper/var ;;
+    *,vfat) data=/new ;;
+    *) data=/new/var ;;
+  esac
   check "the data is there" cmp -n 4194304 /dev/zero $data/dirty
   umount /new
   dmesg | grep -iE '(recovering|recovery|replay|resync|unclean|not properly unmounted)' | grep -v raid6 | sed 's/^/=== replayed: /'
