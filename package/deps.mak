@@ -102,6 +102,7 @@ src/stage4/stage4-takeover.o src/stage4/stage4-takeover.mc.o: src/stage4/stage4-
 src/stage4/stage4-umountall.o src/stage4/stage4-umountall.mc.o: src/stage4/stage4-umountall.c src/include-local/stage4.h
 src/stage4/stage4-watchdog.o src/stage4/stage4-watchdog.mc.o: src/stage4/stage4-watchdog.c src/include-local/stage4.h
 src/tests/test-ask.o: src/tests/test-ask.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-blocks.o: src/tests/test-blocks.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-budget.o: src/tests/test-budget.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-busy.o: src/tests/test-busy.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-chain.o: src/tests/test-chain.c src/include-local/stage4.h src/tests/tap.h src/include-local/programs.h
@@ -164,6 +165,8 @@ stage4-watchdog: src/stage4/stage4-watchdog.o libstage4.a.xyzzy -lexecline -lska
 stage4-watchdog: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-ask: src/tests/test-ask.o libstage4.a.xyzzy -lexecline -lskarnet
 test-ask: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-blocks: src/tests/test-blocks.o libstage4.a.xyzzy -lexecline -lskarnet
+test-blocks: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-budget: src/tests/test-budget.o libstage4.a.xyzzy -lexecline -lskarnet
 test-budget: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-busy: src/tests/test-busy.o libstage4.a.xyzzy -lexecline -lskarnet

@@ -663,8 +663,74 @@ static void holding (void)
   s4_mounts_free(&ms) ;
 }
 
+
+
+ /* s4_tangled: what lies below a file system that lies on it */
+
+static struct
+{
+  char const *name ;
+  char const *table ;
+  struct { unsigned int first, then ; enum s4_edge_e kind ; } edges[IDS_MAX] ;   /* ids, 0: the end */
+  unsigned int keep[IDS_MAX] ;                                                   /* ids, 0: the end */
+  char const *tangled ;                                                          /* ids: any of them, or "" */
+} const tangles[] =
+{
+  { .name = "no edges", .table = ROOT "2 1 /a ext4\n", .tangled = "" },
+  { .name = "a file system in a file, mounted on what the file lies on", .table = ROOT "2 1 /a ext4\n3 2 /a/b ext4\n", .edges = { { 3, 2, 0 } }, .tangled = "" },
+  { .name = "a file system in a file, beside it", .table = ROOT "2 1 /a ext4\n3 1 /b ext4\n", .edges = { { 3, 2, 0 } }, .tangled = "" },
+  { .name = "the root's file lies on a mount below it", .table = ROOT "2 1 /medium vfat\n", .edges = { { 1, 2, 0 } }, .tangled = "2" },
+  { .name = "the root's file lies deep below it", .table = ROOT "2 1 /a tmpfs\n3 2 /a/b tmpfs\n4 3 /a/b/c ext4\n", .edges = { { 1, 4, 0 } }, .tangled = "4" },
+  { .name = "not the root: a mount whose file lies on one below it", .table = ROOT "2 1 /old ext4\n3 2 /old/medium vfat\n4 1 /b ext4\n", .edges = { { 2, 3, 0 } },
+    .keep = { 1 }, .tangled = "3" },
+  { .name = "an overlay whose upper layer is mounted inside", .table = "1 0 / overlay\n2 1 /media/rw ext4\n3 1 /media/ro squashfs\n",
+    .edges = { { 1, 2, 0 }, { 1, 3, S4_EDGE_IF_KEPT } }, .tangled = "2" },
+  { .name = "an overlay whose layers are inside, but only lower ones count if it is kept", .table = "1 0 / overlay\n2 1 /media/ro squashfs\n",
+    .edges = { { 1, 2, S4_EDGE_IF_KEPT } }, .tangled = "" },
+  { .name = "nobody knows if it lies there", .table = "1 0 / overlay\n2 1 /media ext4\n", .edges = { { 1, 2, S4_EDGE_MAYBE } }, .tangled = "" },
+  { .name = "a chain of three: the root, its file, that one's file", .table = ROOT "2 1 /a ext4\n3 1 /b ext4\n", .edges = { { 1, 2, 0 }, { 2, 3, 0 } }, .tangled = "2" },
+  { .name = "a chain of three, of which the last one closes it", .table = ROOT "2 1 /a ext4\n3 2 /a/b ext4\n", .edges = { { 1, 3, 0 }, { 3, 2, 0 } }, .tangled = "3" },
+  { .name = "a chain of three, one in the other", .table = ROOT "2 1 /a ext4\n3 2 /a/b ext4\n", .edges = { { 1, 2, 0 }, { 2, 3, 0 } }, .tangled = "2 3" },
+  { .name = "the file's mount is kept", .table = ROOT "2 1 /medium vfat\n", .edges = { { 1, 2, 0 } }, .keep = { 2 }, .tangled = "" },
+  { .name = "the root is kept", .table = ROOT "2 1 /medium vfat\n", .edges = { { 1, 2, 0 } }, .keep = { 1 }, .tangled = "" },
+  { .name = "on itself", .table = ROOT "2 1 /a ext4\n", .edges = { { 2, 2, 0 } }, .tangled = "" },
+  { .name = "stacked on one path", .table = ROOT "2 1 / ext4\n3 2 / ext4\n", .edges = { { 1, 3, 0 } }, .tangled = "3" },
+  { .name = "its own parent, as the initramfs", .table = "1 1 / rootfs\n2 1 / ext4\n3 2 /m ext4\n", .edges = { { 2, 3, 0 } }, .keep = { 1 }, .tangled = "3" },
+  { .name = "parents in a circle, and an edge from outside", .table = ROOT "2 3 /a ext4\n3 2 /b ext4\n", .edges = { { 1, 3, 0 } }, .tangled = "" },
+} ;
+
+static void check_tangle (size_t i)
+{
+  s4_mounts ms = S4_MOUNTS_ZERO ;
+  s4_tree t ;
+  s4_mountplan p ;
+  genalloc edges = GENALLOC_ZERO ;
+  s4_policy policy = { .keep = tangles[i].keep } ;
+  unsigned int found ;
+  char id[16] = "" ;
+  table(&ms, tangles[i].table) ;
+  while (tangles[i].keep[policy.nkeep]) policy.nkeep++ ;
+  for (unsigned int k = 0 ; tangles[i].edges[k].first ; k++)
+  {
+    s4_edge const e = { .first = (unsigned int)s4_mounts_find(&ms, tangles[i].edges[k].first), .then = (unsigned int)s4_mounts_find(&ms, tangles[i].edges[k].then), .kind = tangles[i].edges[k].kind } ;
+    if (!genalloc_append(s4_edge, &edges, &e)) bail_out("out of memory", "") ;
+  }
+  policy.edges = genalloc_s(s4_edge, &edges) ;
+  policy.nedges = (unsigned int)genalloc_len(s4_edge, &edges) ;
+  if (!s4_tree_make(&t, &ms) || !s4_mountplan_make(&p, &t, &policy)) bail_out("out of memory", "") ;
+  found = s4_tangled(&t, &edges, &p) ;
+  if (found != S4_NONE) snprintf(id, sizeof id, "%u", found < ms.n ? ms.m[found].id : 0) ;
+  if (!ok(*id ? !!strstr(tangles[i].tangled, id) : !*tangles[i].tangled, "tangled: %s", tangles[i].name))
+    note("got \"%s\", expected \"%s\"", id, tangles[i].tangled) ;
+  s4_mountplan_free(&p) ;
+  s4_tree_free(&t) ;
+  s4_mounts_free(&ms) ;
+  genalloc_free(s4_edge, &edges) ;
+}
+
 int main (void)
 {
+  for (size_t i = 0 ; i < sizeof tangles / sizeof *tangles ; i++) check_tangle(i) ;
   for (size_t i = 0 ; i < sizeof cases / sizeof *cases ; i++) check_case(cases + i) ;
   random_trees() ;
   large_tables() ;
