@@ -86,6 +86,7 @@ static void add_blocks (struct world *w, struct input *in)
     s4_block b = { .kind = (enum s4_blockkind_e)(S4_BLOCK_DM + i / 8), .name = names[i], .device = number(in),
       .what = ONE_OF(whats, in), .suspended = flags % 8 == 1, .container = flags % 16 == 2, .external = flags >> 7 } ;
     if (b.kind == S4_BLOCK_DM && !strchr(b.what, ' ')) b.what = "dm x" ;
+    if (b.kind == S4_BLOCK_DM) b.mapped = strchr(b.what, ' ') + 1 ;
     must(genalloc_append(s4_block, &w->blocks.list, &b)) ;
     add_part(w, i, b.device, b.name) ;
     if (flags >> 6 == 1) add_part(w, i, number(in), ONE_OF(partnames, in)) ;

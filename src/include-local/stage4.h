@@ -1146,9 +1146,10 @@ typedef struct s4_block_s s4_block ;
 struct s4_block_s
 {
   enum s4_blockkind_e kind ;
-  uint64_t device ;
+  uint64_t device ;              /* S4_NODEVICE: not known */
   char const *name ;             /* "dm-0" */
   char const *what ;             /* "CRYPT data", "LVM vg-root", "raid1", or the file of a loop device */
+  char const *mapped ;           /* dm: its name in /dev/mapper; else null */
   unsigned int suspended : 1 ;   /* dm: what is read and written waits until somebody resumes it */
   unsigned int external : 1 ;    /* md: another program, mdmon, writes its metadata */
   unsigned int container : 1 ;   /* md: only there for the arrays that are made in it */

@@ -54,9 +54,10 @@ enum s4_blockkind_e s4_block_kind (char const *name)
 static void look_at_dm (s4_block *b)
 {
   stralloc name = STRALLOC_ZERO, uuid = STRALLOC_ZERO ;
-  if (!read_of(b->name, "/dm/name", &name)) name.len = 0 ;
-  if (read_of(b->name, "/dm/uuid", &uuid) && uuid.len) uuid.s[strcspn(uuid.s, "-")] = 0 ;
-  b->what = s4_concat(uuid.len ? uuid.s : "dm", " ", name.len ? name.s : "") ;
+  int const has_uuid = read_of(b->name, "/dm/uuid", &uuid) && uuid.len ;
+  if (has_uuid) uuid.s[strcspn(uuid.s, "-")] = 0 ;
+  b->mapped = read_of(b->name, "/dm/name", &name) ? s4_concat(name.s) : "" ;
+  b->what = s4_concat(has_uuid ? uuid.s : "dm", " ", b->mapped) ;
   b->suspended = says(b->name, "/dm/suspended", "1") ;
   stralloc_free(&name) ;
   stralloc_free(&uuid) ;
@@ -98,7 +99,7 @@ static int note_part (struct look *l, char const *dir, char const *name)
   s4_blockpart x = { .of = l->of } ;
   stralloc path = STRALLOC_ZERO ;
   int ok ;
-  if (!s4_sys_number(dir, name, &x.device)) return 1 ;
+  if (!s4_sys_number(dir, name, &x.device)) x.device = S4_NODEVICE ;
   x.name = s4_concat(name) ;
   ok = genalloc_append(s4_blockpart, &l->blocks->parts, &x) && s4_cat(&path, dir, name, "/holders")
    && s4_sys_each(path.s, &note_holder, l) == 1 ;
@@ -134,7 +135,7 @@ static int note_block (char const *name, void *data)
   struct look *l = data ;
   s4_block b = { .kind = s4_block_kind(name) } ;
   if (b.kind == S4_NO_BLOCK) return 1 ;
-  if (!s4_sys_number("/sys/block/", name, &b.device)) return s4_block_kind(name) == S4_NO_BLOCK ;   /* just gone */
+  if (!s4_sys_number("/sys/block/", name, &b.device)) b.device = S4_NODEVICE ;   /* it stays, and is named */
   b.name = s4_concat(name) ;
   switch (b.kind)
   {

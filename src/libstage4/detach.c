@@ -138,26 +138,30 @@ int s4_detach (s4_block const *b, int flush)
   return r && r != ENXIO ? r : wait_gone(b) ;
 }
 
-struct sum { uint64_t progress ; char const *dir ; } ;
+#define DEPTH_MAX 32   /* of a storage stack; only there to end a walk through a broken sysfs */
 
-static int add_slave (char const *name, void *data)
+struct sum { uint64_t progress ; unsigned int depth ; } ;
+
+ /* The disk or partition of that name, and what it is made of. What the file of a loop device is on is not known. */
+
+static int add_progress (char const *name, void *data)
 {
   struct sum *sum = data ;
+  stralloc slaves = STRALLOC_ZERO ;
   uint64_t device ;
-  if (s4_sys_number(sum->dir, name, &device))
+  if (s4_sys_number("/sys/class/block/", name, &device))
     sum->progress += s4_dev_progress((unsigned int)(device >> 32), (unsigned int)device, "") ;
+  if (!strncmp(name, "loop", 4)) sum->progress += s4_pages_written() ;
+  if (sum->depth++ < DEPTH_MAX && s4_cat(&slaves, "/sys/class/block/", name, "/slaves"))
+    s4_sys_each(slaves.s, &add_progress, sum) ;
+  sum->depth-- ;
+  stralloc_free(&slaves) ;
   return 1 ;
 }
 
 uint64_t s4_block_progress (s4_block const *b)
 {
-  stralloc dir = STRALLOC_ZERO ;
-  struct sum sum = { .progress = s4_dev_progress((unsigned int)(b->device >> 32), (unsigned int)b->device, "") } ;
-  if (s4_cat(&dir, "/sys/block/", b->name, "/slaves/"))
-  {
-    sum.dir = dir.s ;
-    s4_sys_each(dir.s, &add_slave, &sum) ;
-  }
-  stralloc_free(&dir) ;
+  struct sum sum = { .progress = 0 } ;
+  add_progress(b->name, &sum) ;
   return sum.progress ;
 }

@@ -39,15 +39,31 @@ static void stays (s4_detachplan *p, unsigned int i, enum s4_detach_e verdict, c
 
  /* --- what holds them for itself --- */
 
- /* A name in /dev: of the device, or the one that udev makes for dm. */
+ /* A name of len bytes in /dev: of the device, or the one that udev makes for dm. */
 
-static int is_named (s4_blocks const *b, s4_blockpart const *part, char const *name)
+static int is_called (s4_blocks const *b, s4_blockpart const *part, char const *name, size_t len)
 {
-  s4_block const *whole = list_of(b) + part->of ;
-  char const *base = strrchr(name, '/') ;
-  char const *title = whole->kind == S4_BLOCK_DM ? strchr(whole->what, ' ') : 0 ;
-  base = base ? base + 1 : name ;
-  return !strcmp(base, part->name) || (title && strstr(name, "/mapper/") && !strcmp(base, title + 1)) ;
+  static char const mapper[] = "/mapper/" ;
+  char const *mapped = list_of(b)[part->of].mapped ;
+  size_t base = len ;
+  while (base && name[base-1] != '/') base-- ;
+  if (base >= sizeof mapper - 1 && !memcmp(name + base - (sizeof mapper - 1), mapper, sizeof mapper - 1))
+    return mapped && strlen(mapped) == len - base && !memcmp(name + base, mapped, len - base) ;
+  return strlen(part->name) == len - base && !memcmp(name + base, part->name, len - base) ;
+}
+
+ /* bcachefs has several with a colon between them. */
+
+static int is_named (s4_blocks const *b, s4_blockpart const *part, char const *names)
+{
+  if (is_called(b, part, names, strlen(names))) return 1 ;
+  for (;;)
+  {
+    size_t const len = strcspn(names, ":") ;
+    if (is_called(b, part, names, len)) return 1 ;
+    if (!names[len]) return 0 ;
+    names += len + 1 ;
+  }
 }
 
  /* btrfs and its like have numbers of their own; of more than one device their source is only the first. */

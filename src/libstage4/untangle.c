@@ -10,6 +10,7 @@
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,14 +30,42 @@ static int is_mounted_below (s4_tree const *t, unsigned int i, unsigned int abov
   return i == above ;
 }
 
+ /* What it lies on, and what that lies on. Such stacks are not high, so a few rounds are enough. */
+
+static void mark_below (genalloc const *edges, unsigned int i, unsigned char *below)
+{
+  s4_edge const *e = genalloc_s(s4_edge, edges) ;
+  for (int more = 1 ; more ; )
+  {
+    more = 0 ;
+    for (size_t k = 0 ; k < genalloc_len(s4_edge, edges) ; k++)
+    {
+      if (e[k].kind != S4_EDGE_ALWAYS || below[e[k].then] || (e[k].first != i && !below[e[k].first])) continue ;
+      more = below[e[k].then] = 1 ;
+    }
+  }
+}
+
+static unsigned int tangled_with (s4_tree const *t, genalloc const *edges, s4_mountplan const *p, unsigned int i)
+{
+  unsigned char *below = calloc(t->ms->n + 1, 1) ;
+  unsigned int found = S4_NONE ;
+  if (!below) return S4_NONE ;
+  mark_below(edges, i, below) ;
+  for (unsigned int j = 0 ; j < t->ms->n && found == S4_NONE ; j++)
+    if (below[j] && j != i && p->verdict[j] == S4_GOES && is_mounted_below(t, t->parent[j], i)) found = j ;
+  free(below) ;
+  return found ;
+}
+
 unsigned int s4_tangled (s4_tree const *t, genalloc const *edges, s4_mountplan const *p)
 {
   s4_edge const *e = genalloc_s(s4_edge, edges) ;
   for (size_t k = 0 ; k < genalloc_len(s4_edge, edges) ; k++)
   {
-    if (e[k].kind != S4_EDGE_ALWAYS || e[k].first == e[k].then) continue ;
-    if (p->verdict[e[k].first] != S4_GOES || p->verdict[e[k].then] != S4_GOES) continue ;
-    if (is_mounted_below(t, t->parent[e[k].then], e[k].first)) return e[k].then ;
+    unsigned int i = e[k].kind == S4_EDGE_ALWAYS && p->verdict[e[k].first] == S4_GOES ?
+      tangled_with(t, edges, p, e[k].first) : S4_NONE ;
+    if (i != S4_NONE) return i ;
   }
   return S4_NONE ;
 }

@@ -14,6 +14,7 @@
 #define USAGE "stage4-detach [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] prog..."
 #define LOOP_TIMEOUT 5000      /* for what their files are: one may hang */
 #define HOLDERS_TIMEOUT 2000   /* for who has them open */
+#define PASSES_MAX 100         /* somebody may make them again and again */
 
 struct stack
 {
@@ -200,7 +201,8 @@ static void name_left (struct stack const *s, unsigned int i)
 {
   s4_block const *b = block(s, i) ;
   s4_task const *t = s->task_of[i] == S4_NONE ? 0 : s->tasks + s->task_of[i] ;
-  if (!t) s4_info("left: ", S4_BLOCK(b), ": ", reason(s, i)) ;
+  if (!t && s->plan.verdict[i] == S4_IS_CONTAINER) s4_verbose("left: ", S4_BLOCK(b), ": ", reason(s, i)) ;
+  else if (!t) s4_info("left: ", S4_BLOCK(b), ": ", reason(s, i)) ;
   else if (t->state == S4_TASK_WAITS) s4_warn("left: ", S4_BLOCK(b), ": what lies on it is left") ;
   else if (t->state == S4_TASK_ENDED && t->err != EBUSY) s4_warnerr(t->err, "unable to detach ", S4_BLOCK(b)) ;
 }
@@ -211,7 +213,7 @@ static int report (struct stack const *s)
   for (unsigned int i = 0 ; i < count(s) ; i++)
   {
     if (s->task_of[i] != S4_NONE && s4_task_done(s->tasks + s->task_of[i])) continue ;
-    left++ ;
+    left += s->plan.verdict[i] != S4_IS_CONTAINER ;   /* it has nothing to lose */
     name_left(s, i) ;
   }
   if (left) name_busy(s) ;
@@ -223,7 +225,7 @@ static int report (struct stack const *s)
 
 static int detach (struct stack *s)
 {
-  for (;;)
+  for (unsigned int passes = 0 ; ; passes++)
   {
     int gone = count(s) ? pass(s) : 0 ;
     if (gone == -1)
@@ -232,7 +234,7 @@ static int detach (struct stack *s)
       return S4_NOTSTARTED ;
     }
     s->gone += (unsigned int)gone ;
-    if (!gone) return report(s) ;
+    if (!gone || passes > PASSES_MAX) return report(s) ;
     if (plan(s)) continue ;
     s4_warnsys("unable to see what is left") ;
     return S4_LEFT ;

@@ -264,7 +264,7 @@ static char const *wrong_with_loops (s4_detachplan const *p, s4_blocks const *b,
     s4_loop const *x = genalloc_s(s4_loop, loops) + i ;
     s4_blockpart const *part = genalloc_s(s4_blockpart, &b->parts) ;
     for (size_t k = 0 ; k < genalloc_len(s4_blockpart, &b->parts) && !wrong ; k++)
-      if (part[k].device == x->raw) wrong = wrong_with_edge(p, named(b, x->name + strlen("/dev/")), part[k].of) ;
+      if (x->raw != S4_NODEVICE && part[k].device == x->raw) wrong = wrong_with_edge(p, named(b, x->name + strlen("/dev/")), part[k].of) ;
   }
   return wrong ;
 }
@@ -475,6 +475,10 @@ static struct planned const btrfs[] =
     .verdicts = "dm-0 +, dm-1 mounted on /home, dm-2 +, md0 +" },
   { .name = "btrfs: a name of two words", .mounts = ROOT "21 20 0:40 / /home rw - btrfs /dev/mapper/two\\040words rw\n",
     .verdicts = "dm-0 +, dm-1 mounted on /home, dm-2 +, md0 +" },
+  { .name = "bcachefs: of two devices", .mounts = ROOT "21 20 0:40 / /home rw - bcachefs /dev/dm-0:/dev/mapper/two\\040words rw\n",
+    .verdicts = "dm-0 mounted on /home, dm-1 mounted on /home, dm-2 +, md0 +" },
+  { .name = "btrfs: a dm device called as another kind is", .mounts = ROOT "21 20 0:40 / /home rw - btrfs /dev/mapper/md0 rw\n",
+    .verdicts = "dm-0 +, dm-1 +, dm-2 +, md0 +" },
   { .name = "btrfs: on a partition", .mounts = ROOT "21 20 0:40 / /home rw - btrfs /dev/md0p1 rw\n",
     .verdicts = "dm-0 +, dm-1 +, dm-2 +, md0 mounted on /home" },
   { .name = "btrfs: the number of its own is nobody's", .mounts = ROOT "21 20 0:0 / /home rw - btrfs /dev/vdc rw\n",
@@ -490,11 +494,14 @@ static struct planned const btrfs[] =
   { .verdicts = 0 }
 } ;
 
+#define NONUMBER "4294967295:4294967295"
+#define GARBLED_PLAN "dm-1 +, dm-2 +, dm-3 +, dm-4 +, dm-5 +, dm-6 +, loop0 +, loop1 +, md0 held by a name, md2 +"
+
 static struct planned const garbled[] =
 {
-  { .name = "garbled: a plan", .verdicts = "dm-3 +, dm-4 held by dm-1, loop0 +, md0 held by a name, md2 +" },
+  { .name = "garbled: a plan", .verdicts = GARBLED_PLAN },
   { .name = "garbled: empty names are nobody's", .mounts = "21 20 0:41 / /y rw - btrfs /dev/ rw\n",
-    .swaps = SWAPS "/ partition 1 0 -2\n", .verdicts = "dm-3 +, dm-4 held by dm-1, loop0 +, md0 held by a name, md2 +" },
+    .swaps = SWAPS "/ partition 1 0 -2\n", .verdicts = GARBLED_PLAN },
   { .verdicts = 0 }
 } ;
 
@@ -520,8 +527,10 @@ static struct { char const *name ; char const *found ; struct planned const *pla
     "md0 < bcache0, md0 md 9:0 (raid1), md2 md 9:2 (no level)", foreign },
   { "none", "", none },
   { "btrfs", "dm-0 dm 253:0 (CRYPT one), dm-1 dm 253:1 (CRYPT two words), dm-2 dm 253:2 (dm md0), md0 md 9:0 (raid1), md0 part md0p1 259:0", btrfs },
-  { "garbled", "dm-3 dm 253:3 (dm ), dm-4 < dm-1, dm-4 dm 253:4 (  a name - of many words ), loop0 loop 7:0 (), "
-    "md0 < a name, md0 md 9:0 (no level), md0 part md0p2 259:1, md2 md 9:2 (raid1) external", garbled },
+  { "garbled", "dm-1 dm " NONUMBER " (dm no-dev), dm-2 dm " NONUMBER " (dm no-minor), dm-3 dm 253:3 (dm ), dm-4 < dm-1, "
+    "dm-4 dm 253:4 (  a name - of many words ), dm-5 dm 253:5 (dm ), dm-6 dm " NONUMBER " (dm x), loop0 loop 7:0 (), "
+    "loop1 loop " NONUMBER " (/no/dev), md0 < a name, md0 < dm-3, md0 md 9:0 (no level), md0 part md0p1 " NONUMBER ", "
+    "md0 part md0p2 259:1, md2 md 9:2 (raid1) external", garbled },
 } ;
 
  /* One after the other into the same: what was there is replaced. */
