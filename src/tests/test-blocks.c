@@ -478,7 +478,7 @@ static struct planned const btrfs[] =
   { .name = "bcachefs: of two devices", .mounts = ROOT "21 20 0:40 / /home rw - bcachefs /dev/dm-0:/dev/mapper/two\\040words rw\n",
     .verdicts = "dm-0 mounted on /home, dm-1 mounted on /home, dm-2 +, md0 +" },
   { .name = "btrfs: a dm device called as another kind is", .mounts = ROOT "21 20 0:40 / /home rw - btrfs /dev/mapper/md0 rw\n",
-    .verdicts = "dm-0 +, dm-1 +, dm-2 +, md0 +" },
+    .verdicts = "dm-0 +, dm-1 +, dm-2 mounted on /home, md0 +" },
   { .name = "btrfs: on a partition", .mounts = ROOT "21 20 0:40 / /home rw - btrfs /dev/md0p1 rw\n",
     .verdicts = "dm-0 +, dm-1 +, dm-2 +, md0 mounted on /home" },
   { .name = "btrfs: the number of its own is nobody's", .mounts = ROOT "21 20 0:0 / /home rw - btrfs /dev/vdc rw\n",
