@@ -5,7 +5,7 @@
 
 some='kill-watchdog kill-umountall stop-settle hook-ramfs
   suspend-root error-bad nbd-swap nfs respawn,memory no-proc,no-dev
-  D,suspend-bad hook-forks,console kill-nuke,suspend-bad missing-freeze,no-sys'
+  kill-nuke,suspend-bad hook-forks,console missing-freeze,no-sys'
 
 faults_ready
 # shellcheck disable=SC2086 # a list of words

@@ -5,6 +5,7 @@
 
 matrix_stacks='plain luks lvm-on-luks luks-on-lvm md luks-on-lvm-on-md loop-on-luks overlay overlay-below-itself md-on-integrity thin'
 matrix_fs='ext4 xfs btrfs vfat'
+matrix_roots='ext4:usr-and-var btrfs:subvolumes ext4:tmpfs ext4:initramfs ext4:nbd'
 
 # matrix_names : FS:STACK
 matrix_names () {
@@ -15,12 +16,13 @@ matrix_names () {
       echo "$fs:$stack"
     done
   done
+  tr ' ' '\n' <<<"$matrix_roots"
 }
 
 # matrix_ready : the machine
 matrix_ready () {
   vm_test dm_mod dm_crypt dm_integrity dm_thin_pool dm_bio_prison raid1 md_mod loop xfs btrfs vfat nls_ascii nls_cp437 \
-    squashfs overlay af_alg algif_skcipher algif_hash xts
+    squashfs overlay nbd af_alg algif_skcipher algif_hash xts
   vm_test_stage4
   vm_debian cryptsetup-bin lvm2 thin-provisioning-tools mdadm e2fsprogs xfsprogs btrfs-progs dosfstools squashfs-tools >&2 ||
     bail_out "no tools"

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/faults.sh"
 . "$(dirname "$0")/matrix.sh"
 
-some='xfs:md-on-integrity btrfs:thin ext4:loop-on-luks ext4:overlay-below-itself vfat:luks-on-lvm-on-md'
+some='xfs:md-on-integrity ext4:loop-on-luks ext4:overlay-below-itself vfat:luks-on-lvm-on-md'
 
 matrix_ready
 # shellcheck disable=SC2086 # a list of words

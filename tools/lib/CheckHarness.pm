@@ -9,8 +9,8 @@ use base 'TAP::Harness' ;
 sub new
 {
   my ($class, $args) = @_ ;
-  my $quiet = 'vm/{begin,boot,busy,chain,container,examples,faults,freeze,hpr,inject,net,overlay,pivot,pstore,'
-    . 'sweep-disks,sweep-processes,unseen,watchdog,ways,whobusy}' ;
+  my $quiet = 'vm/{begin,boot,busy,chain,container,detach,examples,faults,freeze,hpr,hung,inject,matrix,net,overlay,'
+    . 'pivot,pstore,sweep-disks,sweep-processes,unseen,watchdog,ways,whobusy}' ;
   $args->{rules} = { seq => [ { par => '{style,package,lint,unit,fuzz,portability}/**' }, { par => '{cli,ns}/**' },
     { par => $quiet }, { seq => '**' } ] } ;
   return $class->SUPER::new($args) ;

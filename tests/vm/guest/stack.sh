@@ -72,7 +72,6 @@ attach_loop () {
 stack () {
   device=/dev/vda
   case $2 in
-    plain) ;;
     luks) "$1"_luks $device crypt ;;
     lvm-on-luks) "$1"_luks $device crypt && "$1"_lvm $device vg ;;
     luks-on-lvm) "$1"_lvm $device vg && "$1"_luks $device crypt ;;
@@ -81,7 +80,11 @@ stack () {
     loop-on-luks) "$1"_luks $device crypt && "$1"_loop $device ;;
     md-on-integrity) "$1"_integrity /dev/vda one && "$1"_integrity /dev/vdb two && "$1"_md /dev/mapper/one /dev/mapper/two ;;
     thin) "$1"_thin $device vg ;;
-    overlay*) ;;   # its upper layer is on the disk
+    nbd)
+      ln -s nbd /bin/@nbd
+      begin @nbd /dev/vda /dev/nbd0
+      device=/dev/nbd0 ;;
+    *) ;;   # it is what lies on the disk that matters
   esac
 }
 
@@ -137,15 +140,48 @@ mount_overlay () {
   mount -t overlay -o lowerdir=/run/layer/lower,upperdir=/run/layer/upper/upper,workdir=/run/layer/upper/work overlay /new
 }
 
+mount_data () {
+  mkdir -p "$1/mnt/data"
+  mount -t "$fs" "$device" "$1/mnt/data"
+}
+
+# Root and /home are subvolumes of one file system.
+mount_subvolumes () {
+  mount -t btrfs "$device" /new
+  mount --bind /new /tools/new
+  t btrfs subvolume create /new/@ && t btrfs subvolume create /new/@home
+  umount /tools/new /new
+  mount -t btrfs -o subvol=@ "$device" /new
+  fill_root
+  mkdir /new/home
+  mount -t btrfs -o subvol=@home "$device" /new/home
+}
+
+mount_usr_and_var () {
+  mount -t "$fs" "$device" /new
+  mkdir /new/usr /new/var
+  for i in b:usr c:var ; do
+    t mke2fs -q -t ext4 "/dev/vd${i%:*}"
+    mount -t ext4 "/dev/vd${i%:*}" "/new/${i#*:}"
+  done
+  fill_root
+  for i in usr var home ; do mkdir -p /new/$i ; done
+  mv /new/bin /new/usr/bin
+  ln -s usr/bin /new/bin
+}
+
 mount_root () {
   case $stack,$fs in
     overlay*) mount_overlay ;;
+    subvolumes,*) mount_subvolumes ;;
+    usr-and-var,*) mount_usr_and_var ;;
+    tmpfs,*) mount -t tmpfs tmpfs /new && fill_root && mount_data /new ;;
+    initramfs,*) mkdir -p /etc/stage4/teardown.d && cp /init /go && cp /init /etc/stage4/teardown.d/teardown && mount_data '' ;;
     *,vfat)
       t mke2fs -q -t ext4 /dev/vdc
       mount -t ext4 /dev/vdc /new
       fill_root
-      mkdir -p /new/mnt/data
-      mount -t vfat "$device" /new/mnt/data ;;
+      mount_data /new ;;
     *) mount -t "$fs" "$device" /new && fill_root ;;
   esac
 }
@@ -165,6 +201,7 @@ make () {
         mkdir -p /new/layer/$i
         mount --move /run/layer/$i /new/layer/$i
       done ;;
+    initramfs) exec /go </dev/console >/dev/console 2>&1 ;;
   esac
   mount --move /run /new/run
   enter_root /new /go
@@ -174,8 +211,11 @@ go () {
   mkfifo /run/ready
   ln -sf /run/ready /ready
   . /functions
-  data=/var
-  test ! -d /mnt/data || data=/mnt/data
+  case $stack,$fs in
+    usr-and-var,*) data=/home ;;
+    *,vfat | tmpfs,* | initramfs,*) data=/mnt/data ;;
+    *) data=/var ;;
+  esac
   load writer $data/written &
   load writer $data/deleted &
   load sleeper >$data/open &
@@ -214,12 +254,19 @@ look () {
   case $stack in *md*) check "no resync" not grep -E 'resync|recovery' /proc/mdstat ;; esac
   case $stack in *lvm* | thin) check "LVM's metadata is consistent" l vgck vg ;; esac
   check "the file system is clean" fs_is_clean
+  if test "$stack" = usr-and-var ; then
+    fs=ext4
+    for device in /dev/vdb /dev/vdc ; do check "$device is clean" fs_is_clean ; done
+    device=/dev/vda
+  fi
   mkdir /new
   mount -o ro -t "$fs" "$device" /new
   find /new -name written
   case $stack,$fs in
     overlay*) data=/new/upper/var ;;
-    *,vfat) data=/new ;;
+    subvolumes,*) data=/new/@/var ;;
+    usr-and-var,*) data=/new/home ;;
+    *,vfat | tmpfs,* | initramfs,*) data=/new ;;
     *) data=/new/var ;;
   esac
   check "the data is there" cmp -n 4194304 /dev/zero $data/dirty
