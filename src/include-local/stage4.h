@@ -1077,6 +1077,9 @@ extern int s4_sys_read (char const *path, stralloc *) ;
  /* the same; the path in pieces */
 #define s4_sys_read_at(sa, ...) s4_sys_read_strings((sa), S4_STRINGS(__VA_ARGS__))
 extern int s4_sys_read_strings (stralloc *, char const *const *, size_t) ;
+ /* value is all that such a file says */
+#define s4_sys_says(value, ...) s4_sys_says_strings((value), S4_STRINGS(__VA_ARGS__))
+extern int s4_sys_says_strings (char const *value, char const *const *, size_t) ;
  /* the number of the device in that directory, which ends with a slash */
 extern int s4_sys_number (char const *dir, char const *name, uint64_t *device) ;
  /* s4_dir_each() there; 1 also if there is no such directory */
@@ -1093,14 +1096,14 @@ extern void s4_sys_use (int fd) ;     /* from now on that directory is /sys: for
 
  /* I/O done so far; 0 unknown */
 extern uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char const *source) ;
+ /* the same of a disk or partition by its name in /sys, and of all that it is made of */
+extern uint64_t s4_dev_progress_below (char const *name) ;
  /* "/dev/NAME", 0-terminated */
 extern int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name) ;
  /* adds to its edges: file systems in loop files before those the files lie on; 0: no memory */
 extern int s4_loop_edges (s4_storage *) ;
  /* appends, uint64_t: the uppermost loop devices that its device is, or lies on; 0: no memory */
 extern int s4_dev_loops (s4_mount const *, genalloc *loops) ;
- /* a block device of that name is a loop device with a file */
-extern int s4_loop_used (char const *name) ;
 
 
  /* loops.c: loop devices with a file, whoever has them mounted, or nobody */
@@ -1225,8 +1228,6 @@ extern void s4_detachplan_free (s4_detachplan *) ;
 extern int s4_detach (s4_block const *, int flush) ;
  /* Until it is clean, in a worker: for arrays whose metadata another program writes. */
 extern void s4_wait_clean (s4_block const *) ;
- /* changes while it, or what it is made of, moves */
-extern uint64_t s4_block_progress (s4_block const *) ;
 
 
  /* leftovers.c: what there is to tear down */
@@ -1478,6 +1479,8 @@ extern unsigned int s4_placed_mount (s4_tree const *, s4_placed const *, char co
 extern int s4_busy_is_on (s4_busyplace const *, s4_mount const *) ;   /* that mount is of it */
  /* appends the words for a report: "123 sh (open file /x, deleted)" */
 extern int s4_busy_cat (stralloc *, s4_busy const *) ;
+ /* adds those words for each of that target */
+extern void s4_busy_names (s4_names *, genalloc const *found, unsigned int target) ;
 
  /* busyfind.c, busyprocs.c: the same of all that can be seen */
 

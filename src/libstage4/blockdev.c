@@ -49,6 +49,32 @@ uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char const *so
   return sum ;
 }
 
+struct sum { uint64_t progress ; unsigned int depth ; } ;
+
+ /* What the file of a loop device is on is not known. */
+
+static int add_progress (char const *name, void *data)
+{
+  struct sum *sum = data ;
+  stralloc slaves = STRALLOC_ZERO ;
+  uint64_t device ;
+  if (s4_sys_number("/sys/class/block/", name, &device))
+    sum->progress += s4_dev_progress((unsigned int)(device >> 32), (unsigned int)device, "") ;
+  if (!strncmp(name, "loop", 4)) sum->progress += s4_pages_written() ;
+  if (sum->depth++ < DEPTH_MAX && s4_cat(&slaves, "/sys/class/block/", name, "/slaves"))
+    s4_sys_each(slaves.s, &add_progress, sum) ;
+  sum->depth-- ;
+  stralloc_free(&slaves) ;
+  return 1 ;
+}
+
+uint64_t s4_dev_progress_below (char const *name)
+{
+  struct sum sum = { .progress = 0 } ;
+  add_progress(name, &sum) ;
+  return sum.progress ;
+}
+
 int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name)
 {
   static stralloc path = STRALLOC_ZERO, text = STRALLOC_ZERO ;
@@ -58,12 +84,6 @@ int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name)
   if (!s) return (errno = ENODEV, 0) ;
   name->len = 0 ;
   return stralloc_cats(name, "/dev/") && stralloc_catb(name, s + 8, strcspn(s + 8, "\n")) && stralloc_0(name) ;
-}
-
-int s4_loop_used (char const *name)
-{
-  static stralloc file = STRALLOC_ZERO ;
-  return !strncmp(name, "loop", 4) && s4_sys_read_at(&file, "/sys/block/", name, "/loop/backing_file") ;
 }
 
  /* --- files under loop devices --- */
@@ -172,7 +192,7 @@ int s4_dev_loops (s4_mount const *m, genalloc *loops)
 static int is_unused (char const *name, void *data)
 {
   (void)data ;
-  return !s4_loop_used(name) ;
+  return s4_block_kind(name) != S4_BLOCK_LOOP ;
 }
 
 int s4_loop_edges (s4_storage *st)

@@ -21,14 +21,6 @@ static int read_of (char const *name, char const *file, stralloc *text)
   return s4_sys_read_at(text, "/sys/block/", name, file) ;
 }
 
-static int says (char const *name, char const *file, char const *value)
-{
-  stralloc text = STRALLOC_ZERO ;
-  int r = read_of(name, file, &text) && !strcmp(text.s, value) ;
-  stralloc_free(&text) ;
-  return r ;
-}
-
  /* Not if it isn't there; but what can't be read for another reason counts as there. */
 
 static int has (char const *name, char const *file, stralloc *text)
@@ -58,7 +50,7 @@ static void look_at_dm (s4_block *b)
   if (has_uuid) uuid.s[strcspn(uuid.s, "-")] = 0 ;
   b->mapped = read_of(b->name, "/dm/name", &name) ? s4_concat(name.s) : "" ;
   b->what = s4_concat(has_uuid ? uuid.s : "dm", " ", b->mapped) ;
-  b->suspended = says(b->name, "/dm/suspended", "1") ;
+  b->suspended = s4_sys_says("1", "/sys/block/", b->name, "/dm/suspended") ;
   stralloc_free(&name) ;
   stralloc_free(&uuid) ;
 }

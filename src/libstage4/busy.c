@@ -228,3 +228,12 @@ int s4_busy_cat (stralloc *sa, s4_busy const *b)
   if (!s4_cat(sa, how_name(b->kind), b->name)) return 0 ;
   return !b->pid || s4_cat(sa, " in the mount namespace of ", S4_NUM(b->pid), " ", b->comm) ;
 }
+
+void s4_busy_names (s4_names *names, genalloc const *found, unsigned int target)
+{
+  for (size_t k = 0 ; k < genalloc_len(s4_busy, found) ; k++)
+  {
+    s4_busy const *b = genalloc_s(s4_busy, found) + k ;
+    if (b->target == target && s4_names_next(names) && !s4_busy_cat(&names->text, b)) break ;
+  }
+}

@@ -137,31 +137,3 @@ int s4_detach (s4_block const *b, int flush)
   r = take_down(b, fd) ;
   return r && r != ENXIO ? r : wait_gone(b) ;
 }
-
-#define DEPTH_MAX 32   /* of a storage stack; only there to end a walk through a broken sysfs */
-
-struct sum { uint64_t progress ; unsigned int depth ; } ;
-
- /* The disk or partition of that name, and what it is made of. What the file of a loop device is on is not known. */
-
-static int add_progress (char const *name, void *data)
-{
-  struct sum *sum = data ;
-  stralloc slaves = STRALLOC_ZERO ;
-  uint64_t device ;
-  if (s4_sys_number("/sys/class/block/", name, &device))
-    sum->progress += s4_dev_progress((unsigned int)(device >> 32), (unsigned int)device, "") ;
-  if (!strncmp(name, "loop", 4)) sum->progress += s4_pages_written() ;
-  if (sum->depth++ < DEPTH_MAX && s4_cat(&slaves, "/sys/class/block/", name, "/slaves"))
-    s4_sys_each(slaves.s, &add_progress, sum) ;
-  sum->depth-- ;
-  stralloc_free(&slaves) ;
-  return 1 ;
-}
-
-uint64_t s4_block_progress (s4_block const *b)
-{
-  struct sum sum = { .progress = 0 } ;
-  add_progress(b->name, &sum) ;
-  return sum.progress ;
-}

@@ -28,11 +28,6 @@ struct search
   int all ;
 } ;
 
-static int read_of (char const *name, char const *file, stralloc *text)
-{
-  return s4_sys_read_at(text, "/sys/block/", name, file) ;
-}
-
  /* Read-only ones can lose nothing: of these there may be hundreds. */
 
 static int add_if_meant (char const *name, void *data)
@@ -41,9 +36,9 @@ static int add_if_meant (char const *name, void *data)
   s4_loop x = { .backing = S4_NODEVICE, .raw = S4_NODEVICE } ;
   stralloc text = STRALLOC_ZERO ;
   int r = 1 ;
-  if (!s4_loop_used(name) || (!s->all && read_of(name, "/ro", &text) && !strcmp(text.s, "1"))) goto end ;
+  if (s4_block_kind(name) != S4_BLOCK_LOOP || (!s->all && s4_sys_says("1", "/sys/block/", name, "/ro"))) goto end ;
   if (!s4_sys_number("/sys/block/", name, &x.device)) goto end ;
-  x.file = read_of(name, "/loop/backing_file", &text) ? s4_concat(text.s) : 0 ;
+  x.file = s4_sys_read_at(&text, "/sys/block/", name, "/loop/backing_file") ? s4_concat(text.s) : 0 ;
   x.name = s4_concat("/dev/", name) ;
   r = genalloc_append(s4_loop, s->loops, &x) ;
  end:

@@ -76,6 +76,14 @@ int s4_sys_read_strings (stralloc *sa, char const *const *s, size_t n)
   return r ;
 }
 
+int s4_sys_says_strings (char const *value, char const *const *s, size_t n)
+{
+  stralloc text = STRALLOC_ZERO ;
+  int r = s4_sys_read_strings(&text, s, n) && !strcmp(text.s, value) ;
+  stralloc_free(&text) ;
+  return r ;
+}
+
 int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data)
 {
   int fd = sys_open(dir, O_RDONLY | O_DIRECTORY) ;

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include <skalibs/genalloc.h>
-#include <skalibs/stralloc.h>
 
 #include "stage4.h"
 
@@ -38,10 +37,7 @@ static int is_waited_for (s4_unmount const *u, s4_stuck const *x, s4_ms now)
 
 static int goes_by_itself (s4_loop const *loop)
 {
-  stralloc text = STRALLOC_ZERO ;
-  int r = s4_sys_read_at(&text, "/sys/block", strrchr(loop->name, '/'), "/loop/autoclear") && !strcmp(text.s, "1") ;
-  stralloc_free(&text) ;
-  return r ;
+  return s4_sys_says("1", "/sys/block", strrchr(loop->name, '/'), "/loop/autoclear") ;
 }
 
 static void note_loop (s4_unmount *u, unsigned int i)

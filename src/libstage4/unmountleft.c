@@ -72,11 +72,7 @@ static char const *name_holders (s4_unmount const *u, genalloc const *holders, g
   char const *processes = s4_holders_name(holders, i) ;
   s4_names names = S4_NAMES(OTHERS_MAX) ;
   if (u->plan.needs_at[i] < u->plan.needs_at[i+1]) return processes ;   /* it carries something, which says more */
-  for (size_t k = 0 ; k < genalloc_len(s4_busy, others) ; k++)
-  {
-    s4_busy const *b = genalloc_s(s4_busy, others) + k ;
-    if (b->target == i && s4_names_next(&names) && !s4_busy_cat(&names.text, b)) break ;
-  }
+  s4_busy_names(&names, others, i) ;
   if (!names.n) return processes ;
   return processes ? s4_concat(processes, ", ", s4_names_end(&names)) : s4_names_end(&names) ;
 }

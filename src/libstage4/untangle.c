@@ -117,12 +117,12 @@ static int move_away (int fd, void *data)
 
 int s4_unmount_untangle (s4_unmount *u)
 {
-  unsigned int i = s4_tangled(&u->st.tree, &u->st.edges, &u->plan) ;
+  unsigned int i = u->tangled ? S4_NONE : s4_tangled(&u->st.tree, &u->st.edges, &u->plan) ;
   stralloc place = STRALLOC_ZERO ;
   struct move m ;
   int ok ;
-  if (i == S4_NONE) i = tangled_by_loop(u) ;
-  if (i == S4_NONE || u->tangled) return 0 ;
+  if (i == S4_NONE && !u->tangled) i = tangled_by_loop(u) ;
+  if (i == S4_NONE) return 0 ;
   m = (struct move){ .mount = u->ms.m + i, .parent = u->ms.m + u->st.tree.parent[i] } ;
   ok = s4_ask(&move_away, &m, MOVE_TIMEOUT, &place) && stralloc_0(&place) ;
   if (ok) s4_verbose("moved ", m.mount->dir, " to ", place.s, ": what it is mounted on may lie on it") ;

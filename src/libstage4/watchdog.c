@@ -138,14 +138,10 @@ char const *s4_watchdog_name (int fd)
 
 int s4_watchdog_says (char const *device, char const *file, char const *value)
 {
-  stralloc text = STRALLOC_ZERO ;
   char const *name = strrchr(device, '/') ;
-  int r ;
   name = name ? name + 1 : device ;
   if (!strcmp(name, "watchdog")) name = "watchdog0" ;
-  r = s4_sys_read_at(&text, "/sys/class/watchdog/", name, "/", file) && !strcmp(text.s, value) ;
-  stralloc_free(&text) ;
-  return r ;
+  return s4_sys_says(value, "/sys/class/watchdog/", name, "/", file) ;
 }
 
  /* Not by 'V' and close(2): who was given up, and still has the fd, would keep it armed. */

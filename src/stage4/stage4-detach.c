@@ -3,6 +3,7 @@
 /* stage4-detach: takes the storage stack down: dm, md and loop devices, the uppermost first. */
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include <skalibs/genalloc.h>
@@ -118,7 +119,7 @@ static int is_turn_of (unsigned int k, s4_task const *tasks, void *data)
 static uint64_t progress_of (unsigned int k, void *data)
 {
   struct stack const *s = data ;
-  return s4_block_progress(block(s, s->plan.order[k])) ;
+  return s4_dev_progress_below(block(s, s->plan.order[k])->name) ;
 }
 
 static int add_name (unsigned int k, stralloc *sa, void *data)
@@ -163,15 +164,11 @@ static int pass (struct stack *s)
 
 static void say_holders (s4_block const *b, genalloc const *found, unsigned int target)
 {
-  stralloc text = STRALLOC_ZERO ;
-  for (size_t k = 0 ; k < genalloc_len(s4_busy, found) ; k++)
-  {
-    s4_busy const *x = genalloc_s(s4_busy, found) + k ;
-    if (x->target == target && ((text.len && !s4_cat(&text, ", ")) || !s4_busy_cat(&text, x))) break ;
-  }
-  if (text.len) s4_warn("left: ", S4_BLOCK(b), ": ", text.s) ;
+  s4_names names = S4_NAMES(UINT_MAX) ;
+  s4_busy_names(&names, found, target) ;
+  if (names.n) s4_warn("left: ", S4_BLOCK(b), ": ", s4_names_end(&names)) ;
   else s4_warnerr(EBUSY, "left: ", S4_BLOCK(b)) ;
-  stralloc_free(&text) ;
+  stralloc_free(&names.text) ;
 }
 
  /* Of those that the kernel has refused, and that nobody was known to have. */

@@ -19,7 +19,7 @@ detach () {
 }
 # says REGEX... : each is a line
 says () {
-  for regex ; do grep -Eqx -e "stage4-detach: $regex" /out || { echo "--- no line $regex" ; return 1 ; } ; done
+  for said ; do plans "stage4-detach: $said" || return ; done
 }
 plans () {
   for regex ; do grep -Eqx -e "$regex" /out || { echo "--- no line $regex" ; return 1 ; } ; done
@@ -43,27 +43,6 @@ dm_on () {
 # image FILE : 8 MiB
 image () {
   dd if=/dev/zero of="$1" bs=1M count=8 2>/dev/null
-}
-# mirror NAME DISK DISK [METADATA] : a RAID 1, as mdadm makes one
-mirror () {
-  echo $1 >/sys/module/md_mod/parameters/new_array
-  (
-    cd /sys/block/$1/md || exit
-    echo raid1 >level
-    echo "${4:-none}" >metadata_version
-    echo 2 >raid_disks
-    echo 8192 >component_size
-    echo none >resync_start
-    slot=0
-    for disk in $2 $3 ; do
-      cat /sys/class/block/$disk/dev >new_dev
-      echo 8192 >dev-$disk/size
-      echo $slot >dev-$disk/slot
-      slot=1
-    done
-    echo active >array_state
-  )
-  mdev -s
 }
 mount_disk /dev/vda /mnt/disk
 

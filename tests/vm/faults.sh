@@ -135,18 +135,6 @@ fault_boot () {
     vm_run "$console" "$work/initramfs" "$dir"/{root,data,bad,swap,spare}.img || echo "     - the machine had to be ended" >>"$console"
 }
 
-# at_once NUMBER COMMAND ARG... : the command for each of the arguments, so many at once; fails if one of them does
-at_once () {
-  local number=$1 command=$2 failed=0 arg
-  shift 2
-  for arg ; do
-    while test "$(jobs -rp | wc -l)" -ge "$number" ; do wait -n || failed=1 ; done
-    "$command" "$arg" &
-  done
-  while test -n "$(jobs -p)" ; do wait -n || failed=1 ; done
-  return $failed
-}
-
 # fault_took : milliseconds from the request to the reset
 fault_took () {
   local from to end='reboot: Restarting system|softdog: Initiating system reboot|sysrq: Resetting|Rebooting in'

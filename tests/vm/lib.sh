@@ -106,6 +106,18 @@ vm_test_stage4 () {
     { cat "$work/build.log" >&2 ; bail_out "no stage4" ; }
 }
 
+# at_once NUMBER COMMAND ARG... : the command for each of the arguments, so many at once; fails if one of them does
+at_once () {
+  local number=$1 command=$2 failed=0 arg
+  shift 2
+  for arg ; do
+    while test "$(jobs -rp | wc -l)" -ge "$number" ; do wait -n || failed=1 ; done
+    "$command" "$arg" &
+  done
+  while test -n "$(jobs -p)" ; do wait -n || failed=1 ; done
+  return $failed
+}
+
 # guest [DISK...] <script : boots; the machine goes off when the script ends
 guest () {
   {

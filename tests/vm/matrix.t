@@ -1,7 +1,6 @@
 #!/bin/bash
 # File systems on storage stacks come down: some of them. All: tools/matrix.
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/faults.sh"
 . "$(dirname "$0")/matrix.sh"
 
 some='xfs:md-on-integrity ext4:loop-on-luks ext4:overlay-below-itself vfat:luks-on-lvm-on-md'

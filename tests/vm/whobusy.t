@@ -81,21 +81,7 @@ check "a name of a dm device: nobody" busy 0 crypt
 mount_disk /dev/mapper/crypt /mnt/crypt
 check "a name of a dm device: where it is mounted" busy 1 crypt /dev/mapper/crypt
 check "a name of a dm device: that is said" says 'crypt: mounted on /mnt/crypt' '/dev/mapper/crypt: mounted on /mnt/crypt'
-# as mdadm makes one without metadata
-echo md7 >/sys/module/md_mod/parameters/new_array
-(
-  cd /sys/block/md7/md || exit
-  echo raid1 >level
-  echo none >metadata_version
-  echo 2 >raid_disks
-  for i in h i ; do
-    cat /sys/class/block/vd$i/dev >new_dev
-    echo 16384 >dev-vd$i/size
-  done
-  echo 0 >dev-vdh/slot
-  echo 1 >dev-vdi/slot
-  echo active >array_state
-)
+mirror md7 vdh vdi
 check "an md device on it" busy 1 /dev/vdh /dev/vdi
 check "an md device on it: its name" says '/dev/vdh: md device md7' '/dev/vdi: md device md7'
 swap_on /dev/vdg

@@ -63,3 +63,24 @@ enter_root () {
   mount --move . /
   exec chroot . "$@" </dev/console >/dev/console 2>&1
 }
+# mirror NAME DISK DISK [METADATA] : a RAID 1, as mdadm makes one
+mirror () {
+  echo "$1" >/sys/module/md_mod/parameters/new_array
+  (
+    cd "/sys/block/$1/md" || exit
+    echo raid1 >level
+    echo "${4:-none}" >metadata_version
+    echo 2 >raid_disks
+    echo 8192 >component_size
+    echo none >resync_start
+    slot=0
+    for disk in "$2" "$3" ; do
+      cat "/sys/class/block/$disk/dev" >new_dev
+      echo 8192 >"dev-$disk/size"
+      echo $slot >"dev-$disk/slot"
+      slot=1
+    done
+    echo active >array_state
+  )
+  mdev -s
+}
