@@ -39,7 +39,7 @@ check "in time" test $(($(ms) - start)) -lt 8000
 check "by itself" test -e /mnt/disk/clean
 # the init of a pid namespace doesn't see SIGTERM unless it catches it
 unshare -p -f sh -c 'sleep 1000 & exec unshare -p -f sh -c "echo >/ready ; exec sleep 1000"' >/mnt/disk/nested &
-read -r said </ready
+read -r said <>/ready
 stage4-nuke -f -t 1s
 check "nested pid namespaces end" test $? = 0
 check "nobody keeps the disk busy" umount /mnt/disk
@@ -53,7 +53,7 @@ is_frozen () { test "$(cat /sys/fs/cgroup/other/cgroup.freeze)" = 1 ; }
 cat >/container <<'X'
 mount -t proc proc /proc
 load stubborn >/ready &
-read -r said </ready
+read -r said <>/ready
 stage4-nuke -f -t 1s
 echo "?=$?" >/code
 X

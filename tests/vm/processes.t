@@ -28,8 +28,9 @@ echo 80 >/sys/fs/cgroup/bomb/pids.max
 begun () {
   rm -f /fifo
   mkfifo /fifo
-  "$@" >/fifo &
-  exec 3</fifo
+  exec 4<>/fifo 3</fifo   # neither waits for another side: a SIGCHLD would end that, and with it pid 1
+  "$@" >&4 3<&- 4>&- &
+  exec 4>&-
   read -r ready <&3
 }
 extinct () { timeout -s KILL 5 cat <&3 >/dev/null ; }
@@ -151,7 +152,7 @@ mkdir /mnt/disk
 mount -t ext4 /dev/vda /mnt/disk
 cat >/chain <<'X'
 load sleeper >/ready 3>/mnt/disk/file &
-read -r said </ready
+read -r said <>/ready
 echo "=== request"
 exec stage4-begin -A reboot -t 30s foreground ' stage4-nuke' '' stage4-hook ' env' '' stage4-umountall -t 2s \
   stage4-hook ' mark' ' free' '' stage4-freeze stage4-hpr -t 2s

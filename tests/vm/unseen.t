@@ -23,7 +23,7 @@ umount -l /a
 mkfifo /ready
 unshare -m sh -c 'echo >/ready ; exec sleep 1000' &
 holder=$!
-read -r line </ready
+read -r line <>/ready
 exec 3</proc/$holder/ns/mnt
 @load sleeper >/dev/null &
 exec 3<&-
@@ -166,7 +166,7 @@ mount -t ext4 /dev/mapper/dead /c
 mkfifo /ready
 unshare -m sh -c 'umount /ova /ovb /media /b /e /e /f ; echo >/ready ; exec sleep 1000' &
 holder=$!
-read -r line </ready
+read -r line <>/ready
 mkdir /run/ns
 mount -t tmpfs private /run/ns
 mount --make-private /run/ns

@@ -155,8 +155,8 @@ done
 
 # Nobody can kill or stop pid 1. That is somebody else then, who keeps the root busy.
 if test -n "$sabotage$respawn" ; then
-  ( echo ready >/run/ready ; read -r _ </run/go && chain 9>&- ) &   # the shell needs /dev/null for that
-  read -r _ </run/ready
+  ( echo ready >/run/ready ; read -r _ <>/run/go && chain 9>&- ) &   # the shell needs /dev/null for that
+  read -r _ <>/run/ready
   if test -n "$sabotage" ; then begin spared @sabotage "${sabotage%%-*}" "stage4-${sabotage#*-}" ; fi
 fi
 for i in $late ; do make_fault "$i" || log "not made: $i" ; done

@@ -28,11 +28,12 @@ await () {
 in_state () {
   grep -q "^State:.$1" "/proc/$2/status"
 }
-# begin COMMAND... : in the background, as $!, until it has said a line, which is $said
+# begin COMMAND... : in the background, as $!, until it has said a line, which is $said. The FIFO is opened for both:
+# ash lets a SIGCHLD end an open that waits for the other side (EINTR).
 test -p /ready || mkfifo /ready
 begin () {
   "$@" >/ready &
-  read -r said </ready
+  read -r said <>/ready
 }
 # mount_disk DEVICE DIR : an ext4
 mount_disk () {
