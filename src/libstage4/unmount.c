@@ -138,6 +138,14 @@ static int some_are_shared (s4_unmount const *u)
   return 0 ;
 }
 
+ /* By one reading of the clock: between two it may tick, which would end the wait. */
+
+static int budget_allows (s4_ms nap)
+{
+  s4_ms const now = s4_now() ;
+  return s4_budget_limit(&s4.budget, now, nap) == now + nap ;
+}
+
 int s4_unmount_all (s4_unmount *u)
 {
   s4_ms nap = BACKOFF_FIRST ;
@@ -162,7 +170,7 @@ int s4_unmount_all (s4_unmount *u)
       continue ;
     }
     if (u->table_changed && !reread++) continue ;
-    if (!waiting || s4_limit(nap) < s4_now() + nap)
+    if (!waiting || !budget_allows(nap))
     {
       if (s4_unmount_untangle(u)) continue ;
       if (u->make_private || !some_are_shared(u)) return 1 ;

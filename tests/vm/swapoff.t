@@ -210,11 +210,12 @@ mount_disk /dev/vdb /mnt/disk
 swap_file /mnt/disk/swap 8 2
 dm create dead /dev/vda
 swap_on /dev/mapper/dead 1
-echo 0 >/proc/sys/vm/page-cluster
+echo 6 >/proc/sys/vm/page-cluster   # 64 pages a read, while it is made
 swapped 10
+echo 0 >/proc/sys/vm/page-cluster
 dm suspend dead
 echo "=== request"
-exec stage4-begin -A reboot -t 60s stage4-nuke stage4-swapoff -t 200ms stage4-hook ' env' '' stage4-umountall -t 1s \
+exec stage4-begin -A reboot -t 60s stage4-nuke -t 500ms -k 500ms stage4-swapoff -t 200ms stage4-hook ' env' '' stage4-umountall -t 1s \
   stage4-freeze -t 3s stage4-hpr
 END
 ok "slow: it is named while it lasts" console_has "$console" 'still switching off /mnt/disk/swap, 1\.[0-9] s; [0-9]* KiB to go, [0-9]* KiB/s'
