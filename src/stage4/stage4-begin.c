@@ -51,6 +51,13 @@ static int use_ramfs (struct options *o)
    && s4_setenv("PATH", path.s) ;
 }
 
+ /* A new chain has not pivoted; but pid 1 may have been sent here by who has, as systemd does, and says so. */
+
+static int forget_oldroot (void)
+{
+  return (getpid() == 1 && !s4.container) || s4_setenv("STAGE4_OLDROOT", 0) ;
+}
+
 static int set_environment (struct options *o)
 {
   s4.begun = s4_now() ;
@@ -58,7 +65,7 @@ static int set_environment (struct options *o)
    && s4_setenv("STAGE4_PID", S4_NUM(getpid())) && s4_setenv("STAGE4_BEGUN", S4_NUM(s4.begun))
    && s4_setenv("STAGE4_DEADLINE", o->budget ? S4_NUM(s4.begun + o->budget) : 0)
    && s4_setenv("STAGE4_WATCHDOG", s4.watchdog >= 0 ? S4_NUM(s4.watchdog) : 0)
-   && s4_setenv("STAGE4_VERBOSITY", S4_NUM(s4.verbosity)) && s4_setenv("STAGE4_OLDROOT", 0) && use_ramfs(o) ;
+   && s4_setenv("STAGE4_VERBOSITY", S4_NUM(s4.verbosity)) && forget_oldroot() && use_ramfs(o) ;
 }
 
 static int show_plan (struct options const *o, char const *const *next)

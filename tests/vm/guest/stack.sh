@@ -1,7 +1,8 @@
 #!/bin/sh
 # A machine with its root (or, of vfat, a file system with data) on a storage stack: made and shut down in one boot,
 # looked at in the next. The stacks are listed in tests/vm/matrix.sh; $fs and $stack are on the kernel's command line.
-# Executed as /init, as pid 1 in the new root ("go"), and by the chain as a teardown hook ("teardown").
+# Executed as /init, as pid 1 in the new root ("go"), and by the chain as a teardown hook ("teardown"). exitrd.sh sources
+# it for the stack.
 # shellcheck disable=SC1091,SC2154 # /functions and /load-modules are of the guest
 
 # t COMMAND... : a tool of Debian's; busybox would take its own
@@ -274,7 +275,7 @@ look () {
   dmesg | grep -iE '(recovering|recovery|replay|resync|unclean|not properly unmounted)' | grep -v raid6 | sed 's/^/=== replayed: /'
 }
 
-init () {
+machine () {
   . /load-modules
   mount -t devtmpfs dev /dev
   mount -t proc proc /proc
@@ -284,6 +285,10 @@ init () {
   mkdir -p /tools
   mount -t ext4 -o ro /dev/vdd /tools
   for i in dev proc sys run ; do mount --bind /$i /tools/$i ; done
+}
+
+init () {
+  machine
   if test -n "$looking" ; then look ; else make ; fi
   sync
   poweroff -f
@@ -292,5 +297,6 @@ init () {
 case ${0##*/} in
   go) go ;;
   teardown) teardown ;;
-  *) init ;;
+  init) init ;;
+  *) ;;   # sourced, by exitrd.sh
 esac
