@@ -349,6 +349,10 @@ static struct planned const lvm_on_luks[] =
   { .name = "LVM on LUKS: swap on a volume, by its own name", .swaps = SWAPS
     "/dev/mapper/vg-swap                     partition\t1048572\t\t0\t\t-2\n",
     .verdicts = "dm-0 held by dm-2, dm-1 +, dm-2 swap /dev/mapper/vg-swap, md0 held by dm-0" },
+  { .name = "LVM on LUKS: swap on a volume and on the partition, whose nodes were removed", .swaps = SWAPS
+    "/dev/mapper/vg-swap\\040(deleted)         partition\t1048572\t\t0\t\t-2\n"
+    "/dev/md0p1\\040(deleted)                  partition\t1048572\t\t0\t\t-3\n",
+    .verdicts = "dm-0 held by dm-2, dm-1 +, dm-2 swap /dev/mapper/vg-swap (deleted), md0 swap /dev/md0p1 (deleted)" },
   { .name = "LVM on LUKS: swap files, and swap on what only has a name like one", .swaps = SWAPS
     "/vg-swap                                file\t\t1048572\t\t0\t\t-2\n"
     "/dev/mapper/dm-2                        file\t\t1048572\t\t0\t\t-3\n"
@@ -604,6 +608,25 @@ static void tower (void)
   ok(!p.n, "a tower of %u, mounted: all of it stays", HIGH) ;
 }
 
+ /* By drivers/md/dm-mpath.c, with the selectors round-robin, service-time and none. */
+
+static void paths (void)
+{
+  static struct { char const *status ; int lost ; } const cases[] =
+  {
+    { "2 0 0 0 2 1 A 0 1 2 8:16 A 0 0 1 E 0 1 2 8:32 A 0 0 1 ", 0 },
+    { "2 0 0 0 1 1 A 0 2 0 7:0 F 1 7:1 A 0 ", 0 },
+    { "2 0 0 0 1 1 A 0 2 0 7:0 A 0 7:1 F 1 ", 0 },
+    { "2 0 0 0 1 1 A 0 2 0 7:0 F 1 7:1 F 3 ", 1 },
+    { "2 0 0 0 2 1 E 0 1 2 8:16 F 1 0 1 E 0 1 2 8:32 F 7 0 1 ", 1 },
+    { "2 1 0 1 alua 2 1 A 0 1 2 65:160 F 1 0 1 E 0 1 2 8:32 A 1 0 1", 0 },
+    { "2 0 1 0 0 0 ", 1 },
+    { "", 1 }
+  } ;
+  for (size_t i = 0 ; i < sizeof cases / sizeof *cases ; i++)
+    ok(s4_multipath_is_lost(cases[i].status) == cases[i].lost, "multipath: \"%s\"", cases[i].status) ;
+}
+
 int main (void)
 {
   char const *tmp = getenv("TMPDIR") ;
@@ -614,6 +637,7 @@ int main (void)
   all_machines() ;
   no_sysfs() ;
   tower() ;
+  paths() ;
   if (remove_tree()) note("unable to remove %s: %s", top, strerror(errno)) ;
   return done() ;
 }
