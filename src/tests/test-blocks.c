@@ -464,6 +464,22 @@ static struct planned const foreign[] =
   { .verdicts = 0 }
 } ;
 
+static struct planned const kinds[] =
+{
+  { .name = "kinds: all go, a volume before its parts",
+    .verdicts = "dm-0 +, dm-1 +, dm-10 +, dm-11 +, dm-2 +, dm-3 +, dm-4 +, dm-5 +, dm-6 +, dm-7 +, dm-8 +, dm-9 +, md5 +",
+    .order = "dm-0<dm-1 dm-0<dm-2 dm-0<dm-3 dm-4<dm-5 dm-4<dm-6 dm-4<dm-7 dm-4<dm-8 dm-10<dm-9 dm-11<md5" },
+  { .name = "kinds: a mounted cached volume keeps its cache, and the slow disk", .mounts = "20 1 253:0 / / rw - ext4 /dev/mapper/vg-root rw\n",
+    .verdicts = "dm-0 mounted on /, dm-1 held by dm-0, dm-10 +, dm-11 +, dm-2 held by dm-0, dm-3 held by dm-0, dm-4 +, dm-5 +, dm-6 +, "
+      "dm-7 +, dm-8 +, dm-9 +, md5 +" },
+  { .name = "kinds: a mounted mirror keeps its legs, a mounted partition its multipath, a LUKS its array",
+    .mounts = ROOT "21 20 253:4 / /home rw - ext4 /dev/mapper/vg-home rw\n22 20 253:10 / /far rw - ext4 /dev/dm-10 rw\n"
+      "23 20 253:11 / /safe rw - ext4 /dev/mapper/crypt rw\n",
+    .verdicts = "dm-0 +, dm-1 +, dm-10 mounted on /far, dm-11 mounted on /safe, dm-2 +, dm-3 +, dm-4 mounted on /home, dm-5 held by dm-4, "
+      "dm-6 held by dm-4, dm-7 held by dm-4, dm-8 held by dm-4, dm-9 held by dm-10, md5 held by dm-11" },
+  { .verdicts = 0 }
+} ;
+
 static struct planned const none[] =
 {
   { .name = "none: no plan", .mounts = ROOT, .swaps = SWAPS "/dev/zram0 partition 1 0 -2\n", .elsewhere = { { 254, 1 } },
@@ -529,6 +545,12 @@ static struct { char const *name ; char const *found ; struct planned const *pla
     "loop0 < dm-0, loop0 loop 7:0 (/srv/below), loop1 loop 7:1 (/dev/dm-1)", suspended },
   { "foreign", "dm-0 < dm-1, dm-0 < dm-2, dm-0 dm 253:0 (CRYPT crypt), dm-1 < drbd0, dm-1 dm 253:1 (LVM vg-r0), dm-2 dm 253:2 (LVM vg-free), "
     "md0 < bcache0, md0 md 9:0 (raid1), md2 md 9:2 (no level)", foreign },
+  { "kinds", "dm-0 dm 253:0 (LVM vg-root), dm-1 < dm-0, dm-1 dm 253:1 (LVM vg-quick_cpool_cdata), "
+    "dm-10 dm 253:10 (part1 mpatha-part1), dm-11 dm 253:11 (CRYPT crypt), dm-2 < dm-0, dm-2 dm 253:2 (LVM vg-quick_cpool_cmeta), "
+    "dm-3 < dm-0, dm-3 dm 253:3 (LVM vg-root_corig), dm-4 dm 253:4 (LVM vg-home), dm-5 < dm-4, dm-5 dm 253:5 (LVM vg-home_rmeta_0), "
+    "dm-6 < dm-4, dm-6 dm 253:6 (LVM vg-home_rimage_0), dm-7 < dm-4, dm-7 dm 253:7 (LVM vg-home_rmeta_1), "
+    "dm-8 < dm-4, dm-8 dm 253:8 (LVM vg-home_rimage_1), dm-9 < dm-10, dm-9 dm 253:9 (mpath mpatha), "
+    "md5 < dm-11, md5 md 9:5 (raid1), md5 part md5p1 259:0", kinds },
   { "none", "", none },
   { "btrfs", "dm-0 dm 253:0 (CRYPT one), dm-1 dm 253:1 (CRYPT two words), dm-2 dm 253:2 (dm md0), md0 md 9:0 (raid1), md0 part md0p1 259:0", btrfs },
   { "garbled", "dm-1 dm " NONUMBER " (dm no-dev), dm-2 dm " NONUMBER " (dm no-minor), dm-3 dm 253:3 (dm ), dm-4 < dm-1, "
