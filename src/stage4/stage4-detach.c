@@ -40,6 +40,8 @@ struct stack
   struct stall *stalls ;    /* of its tasks */
   unsigned int gone ;       /* in all */
   unsigned int dirty ;      /* of those: not made clean by mdmon */
+  int untold ;              /* dm does not say anything of paths */
+  int blind ;               /* there is no mount table, and that was said */
 } ;
 
 static s4_block const *block (struct stack const *s, unsigned int i)
@@ -64,7 +66,7 @@ static int plan (struct stack *s)
   s4_mounts_free(&s->ms) ;
   if (!s4_mounts_load_all(&s->ms))
   {
-    s4_warnsys("unable to read the mount table, the kernel knows what is mounted") ;
+    if (!s->blind++) s4_warnsys("unable to read the mount table, the kernel knows what is mounted") ;
     s4_mounts_free(&s->ms) ;
   }
   if (!s4_swaps_load(&s->swaptext, &s->swaps)) genalloc_setlen(s4_swap, &s->swaps, 0) ;
@@ -120,24 +122,28 @@ static s4_ms half_time (struct stack const *s)
 
 struct paths
 {
-  struct stack const *s ;
+  struct stack *s ;
   unsigned char *asked ;   /* of each task: its device, or one that lies on it, waits */
   s4_ms patience ;         /* for a path */
 } ;
 
  /* What is mounted or swap keeps what it lies on, and so its queue. In the plan what lies on others is before these. */
 
-static void ask_below (struct paths *x)
+static int ask_below (struct paths *x)
 {
   s4_detachplan const *p = &x->s->plan ;
+  int some = 0 ;
   for (unsigned int k = 0 ; k < p->n ; k++)
+  {
     for (unsigned int j = p->needs_at[p->order[k]] ; j < p->needs_at[p->order[k]+1] ; j++)
       if (x->s->task_of[p->needs[j]] != S4_NONE) x->asked[k] |= x->asked[x->s->task_of[p->needs[j]]] ;
+    some |= x->asked[k] && block(x->s, p->order[k])->kind == S4_BLOCK_DM ;
+  }
+  return some ;
 }
 
-static int stays_lost (struct paths const *x, int control, s4_block const *b)
+static int stays_lost (int control, s4_block const *b, s4_ms limit)
 {
-  s4_ms const limit = s4_now() + x->patience ;
   do if (!s4_dm_waits_for_path(control, b->device)) return 0 ;
   while (s4_now() < limit && s4_poll(0, 0, s4_now() + S4_TICK) >= 0) ;
   return 1 ;
@@ -148,13 +154,14 @@ static int stays_lost (struct paths const *x, int control, s4_block const *b)
 static int fail_lost (int answer, void *data)
 {
   struct paths const *x = data ;
+  s4_ms const limit = s4_now() + x->patience ;
   int const control = s4_dm_open() ;
   if (control == -1) return errno ;
   for (unsigned int k = 0 ; k < x->s->plan.n ; k++)
   {
     s4_block const *b = block(x->s, x->s->plan.order[k]) ;
     int e ;
-    if (b->kind != S4_BLOCK_DM || !x->asked[k] || !stays_lost(x, control, b)) continue ;
+    if (b->kind != S4_BLOCK_DM || !x->asked[k] || !stays_lost(control, b, limit)) continue ;
     e = s4_dm_fail_if_no_path(control, b->device) ;
     if (e) s4_warnerr(e, "unable to let fail what waits for a path of ", S4_BLOCK(b)) ;
     else s4_warn("no path left, what waits for one fails now: ", S4_BLOCK(b)) ;
@@ -169,8 +176,8 @@ static size_t paths_fail (struct paths *x)
 {
   stralloc answer = STRALLOC_ZERO ;
   size_t n ;
-  ask_below(x) ;
-  s4_ask(&fail_lost, x, x->patience + PATHS_TIMEOUT, &answer) ;
+  if (x->s->untold || !ask_below(x)) return 0 ;
+  x->s->untold = !s4_ask(&fail_lost, x, x->patience + PATHS_TIMEOUT, &answer) ;
   n = answer.len ;
   stralloc_free(&answer) ;
   return n ;
@@ -178,7 +185,7 @@ static size_t paths_fail (struct paths *x)
 
  /* Of what task k stands on; it has not moved for half of its time. */
 
-static void paths_fail_below (struct stack const *s, unsigned int k)
+static void paths_fail_below (struct stack *s, unsigned int k)
 {
   struct paths x = { .s = s, .asked = calloc(s->plan.n + 1, 1) } ;
   if (x.asked)
@@ -191,7 +198,7 @@ static void paths_fail_below (struct stack const *s, unsigned int k)
 
  /* Who has a device may be an unmount that was given up, and that waits for a path, too. */
 
-static size_t paths_fail_of_busy (struct stack const *s)
+static size_t paths_fail_of_busy (struct stack *s)
 {
   struct paths x = { .s = s, .asked = calloc(s->plan.n + 1, 1), .patience = half_time(s) } ;
   size_t n = 0 ;
@@ -231,7 +238,7 @@ static int is_turn_of (unsigned int k, s4_task const *tasks, void *data)
 
 static uint64_t progress_of (unsigned int k, void *data)
 {
-  struct stack const *s = data ;
+  struct stack *s = data ;
   struct stall *x = s->stalls + k ;
   uint64_t const progress = s4_dev_progress_below(block(s, s->plan.order[k])->name) ;
   s4_ms const now = s4_now() ;

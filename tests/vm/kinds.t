@@ -10,7 +10,8 @@ matrix_tools
 for i in a b ; do rm -f "$work/$i.img" ; truncate -s 240M "$work/$i.img" ; done
 for i in c d e f ; do rm -f "$work/$i.img" ; truncate -s 64M "$work/$i.img" ; done
 
-common='
+both () {
+  cat <<'END2'
 mkdir -p /run
 mount -t tmpfs -o mode=755 run /run
 tools /dev/vdg
@@ -32,7 +33,7 @@ devices () {
   test "$(for i in /sys/block/* ; do
     if test -e $i/dm/name ; then cat $i/dm/name ; elif test -e $i/loop/backing_file ; then echo "${i##*/}"
     elif test -e $i/md/array_state ; then grep -q clear $i/md/array_state || echo "${i##*/}" ; fi
-  done | sort | tr "\n" " ")" = "$(for i ; do echo "$i" ; done | sort | tr "\n" " ")"
+  done | sort | tr '\n' ' ')" = "$(for i ; do echo "$i" ; done | sort | tr '\n' ' ')"
 }
 # pattern SEED MIB : not zeroes
 pattern () {
@@ -53,18 +54,19 @@ m () {
 mdmon () {
   t env IMSM_NO_PLATFORM=1 IMSM_DEVNAME_AS_SERIAL=1 mdmon --offroot --takeover md127
   mdmon=$(cat /run/mdadm/md127.pid)
-  echo "--- mdmon: $(tr "\\0" " " <"/proc/$mdmon/cmdline")"
+  echo "--- mdmon: $(tr '\0' ' ' <"/proc/$mdmon/cmdline")"
 }
 # status NAME : of a dm device
 status () {
   t dmsetup status --noflush "$1"
 }
-'
+END2
+}
 both_boots () {
   disks=("$work"/{a,b,c,d,e,f}.img "$work/tools.img")
-  VM_APPEND=quiet guest "${disks[@]}" < <(cat <<<"$common" ; first)
+  VM_APPEND=quiet guest "${disks[@]}" < <(both ; first)
   cp "$console" "$work/first"
-  VM_APPEND=quiet guest "${disks[@]}" < <(cat <<<"$common" ; second)
+  VM_APPEND=quiet guest "${disks[@]}" < <(both ; second)
   cat "$work/first" >>"$console"
 }
 
