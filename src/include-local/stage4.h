@@ -364,7 +364,8 @@ struct s4_job_s
   void *data ;
 } ;
 
-extern int s4_task_done (s4_task const *) ;   /* finished, and well */
+extern int s4_task_done (s4_task const *) ;            /* finished, and well */
+extern int s4_task_ended (s4_task const *, int err) ;   /* finished, with that */
 
  /*
    The n tasks, allocated, when all that could begin are finished or abandoned, or have the errno for which no worker
@@ -1082,6 +1083,8 @@ extern int s4_sys_read_strings (stralloc *, char const *const *, size_t) ;
 extern int s4_sys_says_strings (char const *value, char const *const *, size_t) ;
  /* the number of the device in that directory, which ends with a slash */
 extern int s4_sys_number (char const *dir, char const *name, uint64_t *device) ;
+ /* to such a file; 0 with errno */
+extern int s4_sys_write (char const *path, char const *text) ;
  /* s4_dir_each() there; 1 also if there is no such directory */
 extern int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data) ;
  /* the path of a block device's file there, 0-terminated beyond len; file: "" or with a slash before it */
@@ -1222,12 +1225,29 @@ extern int s4_detachplan_make (s4_detachplan *, s4_blocks const *, s4_detachpoli
 extern void s4_detachplan_free (s4_detachplan *) ;
 
 
+ /* dm.c: dm devices, by the kernel's own interface; in a worker. control: from s4_dm_open() */
+
+extern int s4_dm_open (void) ;                                    /* -1 */
+extern int s4_dm_remove (int control, uint64_t device) ;          /* 0 or errno */
+ /* a multipath device that keeps what it is given until a path comes back, and has none */
+extern int s4_dm_waits_for_path (int control, uint64_t device) ;
+ /* by its status; pure */
+extern int s4_multipath_is_lost (char const *status) gccattr_pure ;
+ /* what it keeps fails, and what it is given, as long as it has no path; 0 or errno */
+extern int s4_dm_fail_if_no_path (int control, uint64_t device) ;
+
+
  /* detach.c: one block device; in a worker */
 
- /* Flushes it if so asked, and takes it down. 0: it is gone; or errno, EBUSY: somebody has it. Not for containers */
-extern int s4_detach (s4_block const *, int flush) ;
- /* Until it is clean, in a worker: for arrays whose metadata another program writes. */
-extern void s4_wait_clean (s4_block const *) ;
+#define S4_DETACHED_DIRTY (-1)   /* it is gone, but mdmon has not made it clean within patience */
+
+ /*
+   Flushes it if so asked, and takes it down. 0: it is gone; S4_DETACHED_DIRTY; or errno, EBUSY: somebody has it. Not
+   for containers
+ */
+extern int s4_detach (s4_block const *, int flush, s4_ms patience) ;
+ /* until that time, for arrays whose metadata another program writes; 1: it is clean */
+extern int s4_wait_clean (s4_block const *, s4_ms limit) ;
 
 
  /* leftovers.c: what there is to tear down */

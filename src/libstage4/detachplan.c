@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <skalibs/genalloc.h>
+#include <skalibs/stralloc.h>
 
 #include "stage4.h"
 
@@ -82,11 +83,21 @@ static void keep_mounted (struct planning *x, s4_blockpart const *part)
   if (s4_has_device(&ms->devices, part->device)) stays(x->plan, part->of, S4_IS_MOUNTED, 0) ;
 }
 
+ /* What ends in " (deleted)" may be the kernel's word for a node that was removed. */
+
+static int is_swap (s4_blocks const *b, s4_blockpart const *part, char const *path)
+{
+  stralloc name = STRALLOC_ZERO ;
+  int const r = is_named(b, part, path) || (s4_undeleted(path, &name) && is_named(b, part, name.s)) ;
+  stralloc_free(&name) ;
+  return r ;
+}
+
 static void keep_swap (struct planning *x, s4_blockpart const *part)
 {
   s4_swap const *sw = genalloc_s(s4_swap, x->policy->swaps) ;
   for (size_t k = 0 ; k < genalloc_len(s4_swap, x->policy->swaps) ; k++)
-    if (!sw[k].isfile && is_named(x->blocks, part, sw[k].path)) stays(x->plan, part->of, S4_IS_SWAP, sw[k].path) ;
+    if (!sw[k].isfile && is_swap(x->blocks, part, sw[k].path)) stays(x->plan, part->of, S4_IS_SWAP, sw[k].path) ;
 }
 
  /* --- what lies on what --- */

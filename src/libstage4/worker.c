@@ -49,9 +49,14 @@ static int32_t state_of (s4_task const *t)
   return __atomic_load_n(&t->state, __ATOMIC_ACQUIRE) ;
 }
 
+int s4_task_ended (s4_task const *t, int err)
+{
+  return state_of(t) == S4_TASK_ENDED && t->err == err ;
+}
+
 int s4_task_done (s4_task const *t)
 {
-  return state_of(t) == S4_TASK_ENDED && !t->err ;
+  return s4_task_ended(t, 0) ;
 }
 
 static int turn (s4_task *t, int32_t from, int32_t to)

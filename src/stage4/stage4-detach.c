@@ -15,7 +15,15 @@
 #define USAGE "stage4-detach [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] prog..."
 #define LOOP_TIMEOUT 5000      /* for what their files are: one may hang */
 #define HOLDERS_TIMEOUT 2000   /* for who has them open */
+#define NOT_CLEAN "gave up waiting for mdmon: it is not clean: "
 #define PASSES_MAX 100         /* somebody may make them again and again */
+#define PATHS_TIMEOUT 500      /* for what multipath devices say of their paths */
+
+struct stall   /* of a task */
+{
+  uint64_t progress ;   /* as it was seen first */
+  s4_ms next ;          /* when to look for paths; 0: it has just begun */
+} ;
 
 struct stack
 {
@@ -29,7 +37,11 @@ struct stack
   genalloc hung ;           /* uint64_t: devices that were given up */
   unsigned int *task_of ;   /* device -> its place in plan.order, or S4_NONE */
   s4_task *tasks ;          /* of the last pass */
+  struct stall *stalls ;    /* of its tasks */
   unsigned int gone ;       /* in all */
+  unsigned int dirty ;      /* of those: not made clean by mdmon */
+  int untold ;              /* dm does not say anything of paths */
+  int blind ;               /* there is no mount table, and that was said */
 } ;
 
 static s4_block const *block (struct stack const *s, unsigned int i)
@@ -52,7 +64,11 @@ static int plan (struct stack *s)
   if (!s4_sys_is_there() || !s4_blocks_find(&s->blocks)) return 0 ;
   if (!count(s)) return 1 ;
   s4_mounts_free(&s->ms) ;
-  if (!s4_mounts_load_all(&s->ms)) return 0 ;
+  if (!s4_mounts_load_all(&s->ms))
+  {
+    if (!s->blind++) s4_warnsys("unable to read the mount table, the kernel knows what is mounted") ;
+    s4_mounts_free(&s->ms) ;
+  }
   if (!s4_swaps_load(&s->swaptext, &s->swaps)) genalloc_setlen(s4_swap, &s->swaps, 0) ;
   if (!s4_loops_find(&s->loops, 1, LOOP_TIMEOUT)) genalloc_setlen(s4_loop, &s->loops, 0) ;
   s4_detachplan_free(&s->plan) ;
@@ -95,14 +111,118 @@ static int show_plan (struct stack const *s)
   return S4_DONE ;
 }
 
+ /* Of the time that a device has for doing nothing: then there is something that can be done about it. */
+
+static s4_ms half_time (struct stack const *s)
+{
+  return (s4_limit(s->timeout) - s4_now()) / 2 ;
+}
+
+ /* --- multipath devices that wait for a path --- */
+
+struct paths
+{
+  struct stack *s ;
+  unsigned char *asked ;   /* of each task: its device, or one that lies on it, waits */
+  s4_ms patience ;         /* for a path */
+} ;
+
+ /* What is mounted or swap keeps what it lies on, and so its queue. In the plan what lies on others is before these. */
+
+static int ask_below (struct paths *x)
+{
+  s4_detachplan const *p = &x->s->plan ;
+  int some = 0 ;
+  for (unsigned int k = 0 ; k < p->n ; k++)
+  {
+    for (unsigned int j = p->needs_at[p->order[k]] ; j < p->needs_at[p->order[k]+1] ; j++)
+      if (x->s->task_of[p->needs[j]] != S4_NONE) x->asked[k] |= x->asked[x->s->task_of[p->needs[j]]] ;
+    some |= x->asked[k] && block(x->s, p->order[k])->kind == S4_BLOCK_DM ;
+  }
+  return some ;
+}
+
+static int stays_lost (int control, s4_block const *b, s4_ms limit)
+{
+  do if (!s4_dm_waits_for_path(control, b->device)) return 0 ;
+  while (s4_now() < limit && s4_poll(0, 0, s4_now() + S4_TICK) >= 0) ;
+  return 1 ;
+}
+
+ /* In a child. A byte of the answer for each. */
+
+static int fail_lost (int answer, void *data)
+{
+  struct paths const *x = data ;
+  s4_ms const limit = s4_now() + x->patience ;
+  int const control = s4_dm_open() ;
+  if (control == -1) return errno ;
+  for (unsigned int k = 0 ; k < x->s->plan.n ; k++)
+  {
+    s4_block const *b = block(x->s, x->s->plan.order[k]) ;
+    int e ;
+    if (b->kind != S4_BLOCK_DM || !x->asked[k] || !stays_lost(control, b, limit)) continue ;
+    e = s4_dm_fail_if_no_path(control, b->device) ;
+    if (e) s4_warnerr(e, "unable to let fail what waits for a path of ", S4_BLOCK(b)) ;
+    else s4_warn("no path left, what waits for one fails now: ", S4_BLOCK(b)) ;
+    if (!e) s4_answer(answer, "", 1) ;
+  }
+  return 0 ;
+}
+
+ /* how many are told */
+
+static size_t paths_fail (struct paths *x)
+{
+  stralloc answer = STRALLOC_ZERO ;
+  size_t n ;
+  if (x->s->untold || !ask_below(x)) return 0 ;
+  x->s->untold = !s4_ask(&fail_lost, x, x->patience + PATHS_TIMEOUT, &answer) ;
+  n = answer.len ;
+  stralloc_free(&answer) ;
+  return n ;
+}
+
+ /* Of what task k stands on; it has not moved for half of its time. */
+
+static void paths_fail_below (struct stack *s, unsigned int k)
+{
+  struct paths x = { .s = s, .asked = calloc(s->plan.n + 1, 1) } ;
+  if (x.asked)
+  {
+    x.asked[k] = 1 ;
+    paths_fail(&x) ;
+  }
+  free(x.asked) ;
+}
+
+ /* Who has a device may be an unmount that was given up, and that waits for a path, too. */
+
+static size_t paths_fail_of_busy (struct stack *s)
+{
+  struct paths x = { .s = s, .asked = calloc(s->plan.n + 1, 1), .patience = half_time(s) } ;
+  size_t n = 0 ;
+  int some = 0 ;
+  for (unsigned int k = 0 ; k < s->plan.n && x.asked ; k++)
+    if (s4_task_ended(s->tasks + k, EBUSY)) some = x.asked[k] = 1 ;
+  if (some) n = paths_fail(&x) ;
+  free(x.asked) ;
+  return n ;
+}
+
  /* --- a pass --- */
+
+static int has_gone (s4_task const *t)
+{
+  return s4_task_done(t) || s4_task_ended(t, S4_DETACHED_DIRTY) ;
+}
 
 static int run_detach (unsigned int k, void *data)
 {
   struct stack const *s = data ;
   unsigned int const i = s->plan.order[k] ;
-  if (k < s->plan.n) return s4_detach(block(s, i), !s->plan.stuck[i]) ;
-  s4_wait_clean(block(s, i)) ;
+  if (k < s->plan.n) return s4_detach(block(s, i), !s->plan.stuck[i], half_time(s)) ;
+  s4_wait_clean(block(s, i), INT64_MAX) ;   /* given up by the job */
   return 0 ;
 }
 
@@ -112,14 +232,23 @@ static int is_turn_of (unsigned int k, s4_task const *tasks, void *data)
   unsigned int const i = s->plan.order[k] ;
   if (k >= s->plan.n) return 1 ;
   for (unsigned int j = s->plan.needs_at[i] ; j < s->plan.needs_at[i+1] ; j++)
-    if (!s4_task_done(tasks + s->task_of[s->plan.needs[j]])) return 0 ;
+    if (!has_gone(tasks + s->task_of[s->plan.needs[j]])) return 0 ;
   return 1 ;
 }
 
 static uint64_t progress_of (unsigned int k, void *data)
 {
-  struct stack const *s = data ;
-  return s4_dev_progress_below(block(s, s->plan.order[k])->name) ;
+  struct stack *s = data ;
+  struct stall *x = s->stalls + k ;
+  uint64_t const progress = s4_dev_progress_below(block(s, s->plan.order[k])->name) ;
+  s4_ms const now = s4_now() ;
+  if (!x->next || progress != x->progress) *x = (struct stall){ .progress = progress, .next = now + half_time(s) } ;
+  else if (k < s->plan.n && now >= x->next)
+  {
+    paths_fail_below(s, k) ;
+    x->next = s4_now() + S4_SLOW ;
+  }
+  return progress ;
 }
 
 static int add_name (unsigned int k, stralloc *sa, void *data)
@@ -128,14 +257,25 @@ static int add_name (unsigned int k, stralloc *sa, void *data)
   return s4_cat(sa, S4_BLOCK(block(s, s->plan.order[k]))) ;
 }
 
+static void say_given_up (struct stack const *s, unsigned int k, char const *what)
+{
+  s4_block const *b = block(s, s->plan.order[k]) ;
+  s4_task const *t = s->tasks + k ;
+  s4_warn(what, S4_BLOCK(b), " after ", S4_MS(t->ended - t->began)) ;
+}
+
+static void note_dirty (struct stack *s, unsigned int k)
+{
+  say_given_up(s, k, NOT_CLEAN) ;
+  s->dirty++ ;
+}
+
  /* In a pass that follows it is still in use, by the worker that hangs. */
 
 static void note_hung (struct stack *s, unsigned int k)
 {
   s4_block const *b = block(s, s->plan.order[k]) ;
-  s4_task const *t = s->tasks + k ;
-  s4_warn(k < s->plan.n ? "gave up detaching " : "gave up waiting for mdmon: it is not clean: ", S4_BLOCK(b), " after ",
-    S4_MS(t->ended - t->began)) ;
+  say_given_up(s, k, k < s->plan.n ? "gave up detaching " : NOT_CLEAN) ;
   genalloc_append(uint64_t, &s->hung, &b->device) ;   /* without memory it is tried again */
 }
 
@@ -147,13 +287,17 @@ static int pass (struct stack *s)
     .progress = &progress_of, .slow = "still detaching", .name = &add_name, .flow = &s4_flow_to_disks, .data = s } ;
   int gone = 0 ;
   free(s->tasks) ;
-  s->tasks = s4_work(&job) ;
+  free(s->stalls) ;
+  s->tasks = 0 ;
+  s->stalls = calloc(job.n + 1, sizeof(struct stall)) ;
+  if (s->stalls) s->tasks = s4_work(&job) ;
   if (!s->tasks) return -1 ;
   for (unsigned int k = 0 ; k < job.n ; k++)
   {
     s4_block const *b = block(s, s->plan.order[k]) ;
     if (s->tasks[k].state == S4_TASK_ABANDONED) note_hung(s, k) ;
-    if (k >= s->plan.n || !s4_task_done(s->tasks + k)) continue ;
+    if (s4_task_ended(s->tasks + k, S4_DETACHED_DIRTY)) note_dirty(s, k) ;
+    if (k >= s->plan.n || !has_gone(s->tasks + k)) continue ;
     s4_verbose("detached ", S4_BLOCK(b), ", ", S4_MS(s->tasks[k].ended - s->tasks[k].began)) ;
     gone++ ;
   }
@@ -209,13 +353,13 @@ static int report (struct stack const *s)
   unsigned int left = 0 ;
   for (unsigned int i = 0 ; i < count(s) ; i++)
   {
-    if (s->task_of[i] != S4_NONE && s4_task_done(s->tasks + s->task_of[i])) continue ;
+    if (s->task_of[i] != S4_NONE && has_gone(s->tasks + s->task_of[i])) continue ;
     left += s->plan.verdict[i] != S4_IS_CONTAINER ;   /* it has nothing to lose */
     name_left(s, i) ;
   }
   if (left) name_busy(s) ;
   if (s->gone || left) s4_info("detached ", S4_NUM(s->gone), " of ", S4_NUM(s->gone + left), " block devices") ;
-  return genalloc_len(uint64_t, &s->hung) ? S4_LATE : left ? S4_LEFT : S4_DONE ;
+  return s->dirty || genalloc_len(uint64_t, &s->hung) ? S4_LATE : left ? S4_LEFT : S4_DONE ;
 }
 
  /* Something may have been in the way of what was tried before it. */
@@ -231,7 +375,7 @@ static int detach (struct stack *s)
       return S4_NOTSTARTED ;
     }
     s->gone += (unsigned int)gone ;
-    if (!gone || passes > PASSES_MAX) return report(s) ;
+    if ((!gone && (!count(s) || !paths_fail_of_busy(s))) || passes > PASSES_MAX) return report(s) ;
     if (plan(s)) continue ;
     s4_warnsys("unable to see what is left") ;
     return S4_LEFT ;

@@ -349,6 +349,10 @@ static struct planned const lvm_on_luks[] =
   { .name = "LVM on LUKS: swap on a volume, by its own name", .swaps = SWAPS
     "/dev/mapper/vg-swap                     partition\t1048572\t\t0\t\t-2\n",
     .verdicts = "dm-0 held by dm-2, dm-1 +, dm-2 swap /dev/mapper/vg-swap, md0 held by dm-0" },
+  { .name = "LVM on LUKS: swap on a volume and on the partition, whose nodes were removed", .swaps = SWAPS
+    "/dev/mapper/vg-swap\\040(deleted)         partition\t1048572\t\t0\t\t-2\n"
+    "/dev/md0p1\\040(deleted)                  partition\t1048572\t\t0\t\t-3\n",
+    .verdicts = "dm-0 held by dm-2, dm-1 +, dm-2 swap /dev/mapper/vg-swap (deleted), md0 swap /dev/md0p1 (deleted)" },
   { .name = "LVM on LUKS: swap files, and swap on what only has a name like one", .swaps = SWAPS
     "/vg-swap                                file\t\t1048572\t\t0\t\t-2\n"
     "/dev/mapper/dm-2                        file\t\t1048572\t\t0\t\t-3\n"
@@ -460,6 +464,22 @@ static struct planned const foreign[] =
   { .verdicts = 0 }
 } ;
 
+static struct planned const kinds[] =
+{
+  { .name = "kinds: all go, a volume before its parts",
+    .verdicts = "dm-0 +, dm-1 +, dm-10 +, dm-11 +, dm-2 +, dm-3 +, dm-4 +, dm-5 +, dm-6 +, dm-7 +, dm-8 +, dm-9 +, md5 +",
+    .order = "dm-0<dm-1 dm-0<dm-2 dm-0<dm-3 dm-4<dm-5 dm-4<dm-6 dm-4<dm-7 dm-4<dm-8 dm-10<dm-9 dm-11<md5" },
+  { .name = "kinds: a mounted cached volume keeps its cache, and the slow disk", .mounts = "20 1 253:0 / / rw - ext4 /dev/mapper/vg-root rw\n",
+    .verdicts = "dm-0 mounted on /, dm-1 held by dm-0, dm-10 +, dm-11 +, dm-2 held by dm-0, dm-3 held by dm-0, dm-4 +, dm-5 +, dm-6 +, "
+      "dm-7 +, dm-8 +, dm-9 +, md5 +" },
+  { .name = "kinds: a mounted mirror keeps its legs, a mounted partition its multipath, a LUKS its array",
+    .mounts = ROOT "21 20 253:4 / /home rw - ext4 /dev/mapper/vg-home rw\n22 20 253:10 / /far rw - ext4 /dev/dm-10 rw\n"
+      "23 20 253:11 / /safe rw - ext4 /dev/mapper/crypt rw\n",
+    .verdicts = "dm-0 +, dm-1 +, dm-10 mounted on /far, dm-11 mounted on /safe, dm-2 +, dm-3 +, dm-4 mounted on /home, dm-5 held by dm-4, "
+      "dm-6 held by dm-4, dm-7 held by dm-4, dm-8 held by dm-4, dm-9 held by dm-10, md5 held by dm-11" },
+  { .verdicts = 0 }
+} ;
+
 static struct planned const none[] =
 {
   { .name = "none: no plan", .mounts = ROOT, .swaps = SWAPS "/dev/zram0 partition 1 0 -2\n", .elsewhere = { { 254, 1 } },
@@ -525,6 +545,12 @@ static struct { char const *name ; char const *found ; struct planned const *pla
     "loop0 < dm-0, loop0 loop 7:0 (/srv/below), loop1 loop 7:1 (/dev/dm-1)", suspended },
   { "foreign", "dm-0 < dm-1, dm-0 < dm-2, dm-0 dm 253:0 (CRYPT crypt), dm-1 < drbd0, dm-1 dm 253:1 (LVM vg-r0), dm-2 dm 253:2 (LVM vg-free), "
     "md0 < bcache0, md0 md 9:0 (raid1), md2 md 9:2 (no level)", foreign },
+  { "kinds", "dm-0 dm 253:0 (LVM vg-root), dm-1 < dm-0, dm-1 dm 253:1 (LVM vg-quick_cpool_cdata), "
+    "dm-10 dm 253:10 (part1 mpatha-part1), dm-11 dm 253:11 (CRYPT crypt), dm-2 < dm-0, dm-2 dm 253:2 (LVM vg-quick_cpool_cmeta), "
+    "dm-3 < dm-0, dm-3 dm 253:3 (LVM vg-root_corig), dm-4 dm 253:4 (LVM vg-home), dm-5 < dm-4, dm-5 dm 253:5 (LVM vg-home_rmeta_0), "
+    "dm-6 < dm-4, dm-6 dm 253:6 (LVM vg-home_rimage_0), dm-7 < dm-4, dm-7 dm 253:7 (LVM vg-home_rmeta_1), "
+    "dm-8 < dm-4, dm-8 dm 253:8 (LVM vg-home_rimage_1), dm-9 < dm-10, dm-9 dm 253:9 (mpath mpatha), "
+    "md5 < dm-11, md5 md 9:5 (raid1), md5 part md5p1 259:0", kinds },
   { "none", "", none },
   { "btrfs", "dm-0 dm 253:0 (CRYPT one), dm-1 dm 253:1 (CRYPT two words), dm-2 dm 253:2 (dm md0), md0 md 9:0 (raid1), md0 part md0p1 259:0", btrfs },
   { "garbled", "dm-1 dm " NONUMBER " (dm no-dev), dm-2 dm " NONUMBER " (dm no-minor), dm-3 dm 253:3 (dm ), dm-4 < dm-1, "
@@ -604,6 +630,25 @@ static void tower (void)
   ok(!p.n, "a tower of %u, mounted: all of it stays", HIGH) ;
 }
 
+ /* By drivers/md/dm-mpath.c, with the selectors round-robin, service-time and none. */
+
+static void paths (void)
+{
+  static struct { char const *status ; int lost ; } const cases[] =
+  {
+    { "2 0 0 0 2 1 A 0 1 2 8:16 A 0 0 1 E 0 1 2 8:32 A 0 0 1 ", 0 },
+    { "2 0 0 0 1 1 A 0 2 0 7:0 F 1 7:1 A 0 ", 0 },
+    { "2 0 0 0 1 1 A 0 2 0 7:0 A 0 7:1 F 1 ", 0 },
+    { "2 0 0 0 1 1 A 0 2 0 7:0 F 1 7:1 F 3 ", 1 },
+    { "2 0 0 0 2 1 E 0 1 2 8:16 F 1 0 1 E 0 1 2 8:32 F 7 0 1 ", 1 },
+    { "2 1 0 1 alua 2 1 A 0 1 2 65:160 F 1 0 1 E 0 1 2 8:32 A 1 0 1", 0 },
+    { "2 0 1 0 0 0 ", 1 },
+    { "", 1 }
+  } ;
+  for (size_t i = 0 ; i < sizeof cases / sizeof *cases ; i++)
+    ok(s4_multipath_is_lost(cases[i].status) == cases[i].lost, "multipath: \"%s\"", cases[i].status) ;
+}
+
 int main (void)
 {
   char const *tmp = getenv("TMPDIR") ;
@@ -614,6 +659,7 @@ int main (void)
   all_machines() ;
   no_sysfs() ;
   tower() ;
+  paths() ;
   if (remove_tree()) note("unable to remove %s: %s", top, strerror(errno)) ;
   return done() ;
 }

@@ -12,7 +12,7 @@ VM_APPEND=quiet guest "$work"/{a,b,c,d,e,f}.img <<'END2'
 detach () {
   want=$1
   shift
-  stage4-detach -f -v 2 "$@" >/out 2>&1
+  $in_there stage4-detach -f -v 2 "$@" >/out 2>&1
   code=$?
   echo "--- $*: $code" ; cat /out
   test $code = "$want"
@@ -101,10 +101,37 @@ begin sh -c 'exec 5</dev/loop0 ; echo ready ; exec sleep 1000' ; loop=$!
 check "open: stays" detach 1
 check "open: he is named" says "warning: left: dm-1 \\(dm two\\): $opened sleep \\(open file /dev/mapper/two\\)" \
   'warning: left: dm-0 \(dm one\): what lies on it is left' "warning: left: loop0 \\(/mnt/disk/file\\): $loop sleep \\(open file /dev/loop0\\)"
+check "open: the loop device does not go with him" grep -qx 0 /sys/block/loop0/loop/autoclear
 kill -9 $opened $loop
 wait $opened $loop
 check "open: no more" detach 0
 check "open: nothing is left" devices
+
+## swap on a device whose node is gone; no mount table
+dm_on /dev/vdb one
+dm_on /dev/vdc two
+swap_on /dev/mapper/one
+rm /dev/mapper/one
+check "swap on a removed node: stays" detach 1
+check "swap on a removed node: said" says 'info: left: dm-0 \(dm one\): swap /dev/mapper/one \(deleted\)'
+mknod /dev/mapper/one b $(tr : ' ' </sys/block/dm-0/dev)
+swapoff /dev/mapper/one
+dm remove one
+dm_on /dev/vdc two
+mount_disk /dev/vda /mnt/disk2
+image /mnt/disk2/file2
+losetup /dev/loop1 /mnt/disk2/file2
+mke2fs -q /dev/loop1 2>/dev/null
+mount_disk /dev/loop1 /mnt/one
+mount -t tmpfs tmpfs /proc
+in_there='deny errno fsopen'
+check "no mount table: what is free goes" detach 1
+in_there=
+umount /proc
+check "no mount table: said" says 'warning: unable to read the mount table, .*' 'info: detached dm-0 \(dm two\), .*' \
+  'warning: left: loop1 \(/mnt/disk2/file2\): .*'
+umount /mnt/one /mnt/disk2
+losetup -d /dev/loop1
 
 ## suspended: what lies on it goes, it stays
 dm_on /dev/vdb one
@@ -154,14 +181,20 @@ check "partitions: nothing is left" devices
 
 ## external metadata
 mirror md6 vdb vdc external:imsm
-mirror md7 vdd vde external:/md6/0
 # a write waits until mdmon has seen it; then the array is dirty until mdmon says that it isn't
-dd if=/dev/zero of=/dev/md7 bs=4k count=1 conv=fsync 2>/dev/null &
-await grep -q write-pending /sys/block/md7/md/array_state
-echo active >/sys/block/md7/md/array_state
-wait $!
-check "external: without mdmon it is given up" detach 99 -t 1s
-check "external: that is said" says 'warning: gave up detaching md7 \(raid1\) after .*'
+dirty_array () {
+  mirror md7 vdd vde external:/md6/0
+  dd if=/dev/zero of=/dev/md7 bs=4k count=1 conv=fsync 2>/dev/null &
+  await grep -q write-pending /sys/block/md7/md/array_state
+  echo active >/sys/block/md7/md/array_state
+  wait $!
+}
+dirty_array
+check "external: without mdmon it is not clean" detach 99 -t 1s
+check "external: that is said" says 'warning: gave up waiting for mdmon: it is not clean: md7 \(raid1\) after .*' \
+  'info: detached md7 \(raid1\), .*'
+check "external: without mdmon it goes" devices md6
+dirty_array
 ( sleep 2 ; echo clean >/sys/block/md7/md/array_state ) &
 check "external: the container stays" detach 0 -t 10s
 check "external: said" says 'info: left: md6 \(container\): a container' 'info: detached md7 \(raid1\), .*'

@@ -3,9 +3,9 @@
 # The matrix: file systems on storage stacks, shut down under load with pid 1 in the ramfs, and looked at by a second
 # boot. To be sourced after tests/vm/lib.sh by tests/vm/matrix.t and tools/matrix.
 
-matrix_stacks='plain luks lvm-on-luks luks-on-lvm md luks-on-lvm-on-md loop-on-luks overlay overlay-below-itself md-on-integrity thin'
+matrix_stacks='plain luks lvm-on-luks luks-on-lvm md luks-on-lvm-on-md loop-on-luks overlay overlay-below-itself md-on-integrity thin lvm-raid1 lvm-snapshot lvm-cache'
 matrix_fs='ext4 xfs btrfs vfat'
-matrix_roots='ext4:usr-and-var btrfs:subvolumes ext4:tmpfs ext4:initramfs ext4:nbd'
+matrix_roots='ext4:usr-and-var btrfs:subvolumes ext4:tmpfs ext4:initramfs ext4:nbd ext4:swap-on-luks'
 
 # matrix_names : FS:STACK
 matrix_names () {
@@ -19,15 +19,20 @@ matrix_names () {
   tr ' ' '\n' <<<"$matrix_roots"
 }
 
-# matrix_ready : the machine
-matrix_ready () {
-  vm_test dm_mod dm_crypt dm_integrity dm_thin_pool dm_bio_prison raid1 md_mod loop xfs btrfs vfat nls_ascii nls_cp437 \
-    squashfs overlay nbd af_alg algif_skcipher algif_hash xts
-  vm_test_stage4
+# matrix_tools : Debian's tools for file systems and storage, as $work/tools.img
+matrix_tools () {
   vm_debian cryptsetup-bin lvm2 thin-provisioning-tools mdadm e2fsprogs xfsprogs btrfs-progs dosfstools squashfs-tools >&2 ||
     bail_out "no tools"
   mkdir -p "$debian/medium" "$debian/new"
   image_ext4 "$work/tools.img" 600M "$debian"
+}
+
+# matrix_ready : the machine
+matrix_ready () {
+  vm_test dm_mod dm_crypt dm_integrity dm_thin_pool dm_bio_prison dm_snapshot dm_cache dm_cache_smq dm_raid raid1 md_mod loop xfs btrfs vfat nls_ascii nls_cp437 \
+    squashfs overlay nbd af_alg algif_skcipher algif_hash xts
+  vm_test_stage4
+  matrix_tools
   cp "$top/tests/vm/guest/stack.sh" "$work/stage/init"
   chmod 755 "$work/stage/init"
   vm_pack "$work/stage" "$work/initramfs"

@@ -2,6 +2,9 @@
    For tools/bench: loads for the programs, and the bare system calls that they are measured against.
 
    bench time LABEL PROG...       runs it, and prints "bench LABEL MICROSECONDS"
+   bench calls LABEL PROG...      the same with the number of system calls, of its children, too
+   bench then PROG...             executes it, and does nothing else
+   bench nothing                  does nothing
    bench sleepers N FILE          N processes that end at SIGTERM; their pids into FILE
    bench end FILE                 SIGTERM to these, and waits until all are gone
    bench mount N DIR              N tmpfs below DIR
@@ -16,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -49,6 +53,46 @@ static int time_it (char const *label, char **prog)
   if (pid == -1 || waitpid(pid, &wstat, 0) != pid) return fail(prog[0]) ;
   printf("bench %s %lld\n", label, now() - start) ;
   return wstat ? 1 : 0 ;
+}
+
+static int run (char **prog)
+{
+  execvp(prog[0], prog) ;
+  return fail(prog[0]) ;
+}
+
+static int is_call (pid_t pid)
+{
+  struct __ptrace_syscall_info info ;
+  return ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) > 0 && info.op == PTRACE_SYSCALL_INFO_ENTRY ;
+}
+
+/* Each new process stops once before it does anything; the first one with the signal of its exec. */
+static int count_calls (char const *label, char **prog)
+{
+  long const options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC ;
+  unsigned long calls = 0 ;
+  int wstat, code = 1 ;
+  pid_t pid ;
+  pid_t const first = fork() ;
+  if (!first)
+  {
+    if (ptrace(PTRACE_TRACEME, 0, 0, 0) == -1) _exit(fail("ptrace")) ;
+    _exit(run(prog)) ;
+  }
+  if (first == -1 || waitpid(first, &wstat, 0) != first || !WIFSTOPPED(wstat)) return fail(prog[0]) ;
+  if (ptrace(PTRACE_SETOPTIONS, first, 0, options) == -1 || ptrace(PTRACE_SYSCALL, first, 0, 0) == -1) return fail("ptrace") ;
+  while ((pid = waitpid(-1, &wstat, __WALL)) > 0)
+  {
+    int signal = 0 ;
+    if (pid == first && !WIFSTOPPED(wstat)) code = wstat ;
+    if (!WIFSTOPPED(wstat)) continue ;
+    if (WSTOPSIG(wstat) == (SIGTRAP | 0x80)) calls += is_call(pid) ;
+    else if (!(wstat >> 16) && WSTOPSIG(wstat) != SIGSTOP) signal = WSTOPSIG(wstat) ;
+    ptrace(PTRACE_SYSCALL, pid, 0, signal) ;
+  }
+  printf("bench %s %lu\n", label, calls) ;
+  return !!code ;
 }
 
 static int sleepers (unsigned int n, char const *file)
@@ -112,6 +156,9 @@ int main (int argc, char **argv)
 {
   char const *what = argc > 2 ? argv[1] : "" ;
   if (argc > 3 && !strcmp(what, "time")) return time_it(argv[2], argv + 3) ;
+  if (argc > 3 && !strcmp(what, "calls")) return count_calls(argv[2], argv + 3) ;
+  if (argc > 2 && !strcmp(what, "then")) return run(argv + 2) ;
+  if (argc == 2 && !strcmp(argv[1], "nothing")) return 0 ;
   if (argc == 4 && !strcmp(what, "sleepers")) return sleepers((unsigned int)atoi(argv[2]), argv[3]) ;
   if (argc == 3 && !strcmp(what, "end")) return end_all(argv[2]) ;
   if (argc == 4 && !strcmp(what, "mount")) return each_mount((unsigned int)atoi(argv[2]), argv[3], 0) ;

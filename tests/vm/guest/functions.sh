@@ -85,3 +85,21 @@ mirror () {
   )
   mdev -s
 }
+# tools DEVICE : Debian's, at /tools
+tools () {
+  mkdir -p /tools
+  mount -t ext4 -o ro "$1" /tools
+  for i in dev proc sys run ; do mount --bind /$i /tools/$i ; done
+}
+# t COMMAND... : a tool of Debian's; busybox would take its own
+t () {
+  chroot /tools /usr/bin/env DM_DISABLE_UDEV=1 PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" 2>&1
+}
+# l COMMAND... : LVM, without udev
+lvm='devices { use_devicesfile=0 obtain_device_list_from_udev=0 } activation { udev_sync=0 udev_rules=0 monitoring=0 }
+  backup { backup=0 archive=0 }'
+l () {
+  command=$1
+  shift
+  t lvm "$command" --config "$lvm" "$@"
+}

@@ -5,11 +5,6 @@
 # it for the stack.
 # shellcheck disable=SC1091,SC2154 # /functions and /load-modules are of the guest
 
-# t COMMAND... : a tool of Debian's; busybox would take its own
-t () {
-  chroot /tools /usr/bin/env DM_DISABLE_UDEV=1 PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" 2>&1
-}
-
 ## Layers: make_X DEVICE NAME, open_X DEVICE NAME; $device is then what the next one is made on
 
 make_luks () {
@@ -19,13 +14,6 @@ open_luks () {
   echo key | t cryptsetup open --key-file - "$1" "$2" && device=/dev/mapper/$2
 }
 
-lvm='devices { use_devicesfile=0 obtain_device_list_from_udev=0 } activation { udev_sync=0 udev_rules=0 monitoring=0 }
-  backup { backup=0 archive=0 }'
-l () {
-  command=$1
-  shift
-  t lvm "$command" --config "$lvm" "$@"
-}
 make_lvm () {
   l pvcreate -q -ff -y "$1" && l vgcreate -q "$2" "$1" && l lvcreate -q -y -W n -n root -l 100%FREE "$2" && device=/dev/mapper/$2-root
 }
@@ -40,6 +28,46 @@ make_thin () {
 }
 open_thin () {
   open_lvm "$@"
+}
+
+# make_two : a volume group of two disks
+make_two () {
+  l pvcreate -q -ff -y /dev/vda /dev/vdb && l vgcreate -q vg /dev/vda /dev/vdb
+}
+make_lvm_raid1 () {
+  make_two && l lvcreate -q -y -W n --type raid1 -m 1 --nosync -n root -L 400M vg && device=/dev/mapper/vg-root
+}
+# Whatever is written there is copied before, to the other disk.
+make_lvm_snapshot () {
+  make_two && l lvcreate -q -y -W n -n root -L 320M vg /dev/vda && l lvcreate -q -y -s -n before -L 340M vg/root /dev/vdb &&
+    device=/dev/mapper/vg-root
+}
+make_lvm_cache () {
+  make_two && l lvcreate -q -y -W n -n root -L 400M vg /dev/vda &&
+    l lvcreate -q -y --type cache-pool -n quick -L 64M --poolmetadatasize 8M --cachemode writeback vg /dev/vdb &&
+    l lvconvert -q -y --type cache --cachepool vg/quick vg/root && device=/dev/mapper/vg-root
+}
+# cache_is_clean : or else all of it is taken for dirty (drivers/md/dm-cache-metadata.c:CLEAN_SHUTDOWN)
+cache_is_clean () {
+  l lvchange -q -a y -y vg/quick_cpool_cmeta
+  flags=$(dd if=/dev/mapper/vg-quick_cpool_cmeta bs=1 skip=4 count=1 2>/dev/null | od -An -tu1)
+  l lvchange -q -a n vg/quick_cpool_cmeta
+  test "$((flags & 1))" = 1
+}
+
+# Swap with a key that nobody knows, in use.
+make_swap () {
+  t cryptsetup open --type plain --cipher aes-xts-plain64 --key-size 256 --key-file /dev/urandom /dev/vdb swap &&
+    swap_on /dev/mapper/swap && swap_out
+}
+# swap_out : what is in a tmpfs
+swap_out () {
+  mkdir -p /sys/fs/cgroup && mount -t cgroup2 cgroup /sys/fs/cgroup && echo +memory >/sys/fs/cgroup/cgroup.subtree_control &&
+    mkdir /sys/fs/cgroup/some &&
+    sh -c 'echo $$ >/sys/fs/cgroup/some/cgroup.procs ; exec dd if=/dev/urandom of=/run/swapped bs=1M count=32' &&
+    echo 24M >/sys/fs/cgroup/some/memory.reclaim
+  umount /sys/fs/cgroup
+  awk 'NR > 1 { exit $4 < 16000 }' /proc/swaps
 }
 
 # make_md DEVICE DEVICE
@@ -81,6 +109,10 @@ stack () {
     loop-on-luks) "$1"_luks $device crypt && "$1"_loop $device ;;
     md-on-integrity) "$1"_integrity /dev/vda one && "$1"_integrity /dev/vdb two && "$1"_md /dev/mapper/one /dev/mapper/two ;;
     thin) "$1"_thin $device vg ;;
+    lvm-raid1) case $1 in make) make_lvm_raid1 ;; *) open_lvm $device vg ;; esac ;;
+    lvm-snapshot) case $1 in make) make_lvm_snapshot ;; *) open_lvm $device vg ;; esac ;;
+    lvm-cache) case $1 in make) make_lvm_cache ;; *) cache_is_clean && open_lvm $device vg ;; esac ;;
+    swap-on-luks) test "$1" = open || make_swap ;;
     nbd)
       ln -s nbd /bin/@nbd
       begin @nbd /dev/vda /dev/nbd0
@@ -237,6 +269,7 @@ teardown () {
     test ! -e "$i/md/array_state" || test "$(cat "$i/md/array_state")" = clear || echo "=== left: ${i##*/} $(cat "$i/md/array_state")"
   done
   grep -E ' (ext4|xfs|btrfs|vfat|overlay|squashfs) ' /proc/mounts | sed 's/^/=== left: /'
+  sed '1d ; s/^/=== left: /' /proc/swaps
   for i in /sys/fs/ext4/vd* /sys/fs/ext4/dm* /sys/fs/xfs/vd* /sys/fs/xfs/dm* ; do test ! -e "$i" || echo "=== left: $i" ; done
   echo "=== torn down"
 }
@@ -282,9 +315,7 @@ machine () {
   mount -t sysfs sys /sys
   mount -t tmpfs -o mode=755 run /run
   . /functions
-  mkdir -p /tools
-  mount -t ext4 -o ro /dev/vdd /tools
-  for i in dev proc sys run ; do mount --bind /$i /tools/$i ; done
+  tools /dev/vdd
 }
 
 init () {
