@@ -64,7 +64,8 @@ fill_root_sysvinit () {
   fi
 }
 
-# As buildroot's: rcK tells services to stop, here the load; or, of busybox-running, there are none.
+# As buildroot's: rcK stops services, here the load, and waits for them, as not all of buildroot's do; or, of
+# busybox-running, there are none.
 fill_root_busybox () {
   fill_root_stage4
   : >/new/etc/fstab
@@ -75,7 +76,7 @@ fill_root_busybox () {
 ::shutdown:/bin/umount -a -r
 END
   echo '#!/bin/sh' >/new/etc/rcK
-  test "$by" != busybox || echo 'killall load' >>/new/etc/rcK
+  test "$by" != busybox || echo 'killall load ; while pidof load >/dev/null ; do usleep 10000 ; done' >>/new/etc/rcK
   chmod 755 /new/etc/rcK
   mkdir -p /new/sbin
   ln -s ../bin/busybox /new/sbin/swapoff
