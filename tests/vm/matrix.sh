@@ -38,9 +38,9 @@ matrix_ready () {
   vm_pack "$work/stage" "$work/initramfs"
 }
 
-# matrix_in NAME : what this one leaves is in $dir
+# matrix_in NAME : what this one leaves is in $dir. Of tools/compare, NAME is FS:STACK:BY.
 matrix_in () {
-  dir=$work/${1/:/-}
+  dir=$work/${1//:/-}
   console=$dir/console
 }
 
@@ -57,8 +57,10 @@ matrix_boot () {
 
 # matrix_run LOOKING NAME LOG
 matrix_run () {
-  VM_MEMORY=768M VM_TIME=300 VM_APPEND="quiet printk.devkmsg=on fs=${2%%:*} stack=${2#*:} looking=$1" \
-    VM_QEMU="-drive if=virtio,format=raw,readonly=on,file=$work/tools.img" \
+  local fs stack by
+  IFS=: read -r fs stack by <<<"$2"
+  VM_MEMORY=768M VM_TIME=300 VM_APPEND="quiet printk.devkmsg=on fs=$fs stack=$stack by=$by looking=$1 ${by:+tp_printk}" \
+    VM_QEMU="-drive if=virtio,format=raw,readonly=on,file=$work/tools.img ${matrix_qemu-}" \
     vm_run "$3" "$work/initramfs" "$dir"/{a,b,c}.img || echo "     - the machine had to be ended" >>"$3"
 }
 
@@ -76,12 +78,13 @@ matrix_left () {
   fi
 }
 
-# matrix_dirty : what is wrong in one of the boots, as one line; or that it did not get to its end
+# matrix_dirty : what is wrong in one of the boots, as one line: checks that say no, the kernel on recoveries; or that
+# it did not get to its end
 matrix_dirty () {
   {
-    sed -n 's/.*=== \(.*\) FAILED.*/\1/p' "$console" "$dir/looked"
+    sed -n 's/.*=== \(.*\) FAILED.*/not: \1/p' "$console" "$dir/looked"
     grep -q '=== the data is there ok' "$dir/looked" || echo "not looked at"
-    sed -n 's/.*=== replayed: //p' "$dir/looked"
+    sed -n 's/.*=== replayed: \(\[[^]]*\] \)*//p' "$dir/looked"
   } | paste -s -d ';'
 }
 

@@ -1,13 +1,15 @@
 #!/bin/sh
 # A machine with its root (or, of vfat, a file system with data) on a storage stack: made and shut down in one boot,
-# looked at in the next. The stacks are listed in tests/vm/matrix.sh; $fs and $stack are on the kernel's command line.
-# Executed as /init, as pid 1 in the new root ("go"), and by the chain as a teardown hook ("teardown"). exitrd.sh sources
-# it for the stack.
-# shellcheck disable=SC1091,SC2154 # /functions and /load-modules are of the guest
+# looked at in the next. The stacks are listed in tests/vm/matrix.sh; $fs and $stack are on the kernel's command line, and
+# so is $by, whose shutdown it is: the chain's, or another's (tools/compare, see peers.sh).
+# Executed as /init, as pid 1 or by it in the new root ("go"), and by the chain as a teardown hook ("teardown"). exitrd.sh
+# sources it for the stack.
+# shellcheck disable=SC1091,SC2034,SC2154 # /functions, /load-modules and /peers are of the guest
 
 ## Layers: make_X DEVICE NAME, open_X DEVICE NAME; $device is then what the next one is made on
 
 make_luks () {
+  below_crypt=$1   # of /etc/crypttab
   echo key | t cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$1" - && open_luks "$@"
 }
 open_luks () {
@@ -144,13 +146,21 @@ fs_is_clean () {
 
 ## First boot: made, used, shut down
 
-# The new root: what runs there, and nothing else.
 fill_root () {
+  case $by in
+    '') fill_root_stage4 ;;
+    *) "fill_root_${by%-*}" ;;
+  esac
+}
+
+# The new root: what runs there, and nothing else.
+fill_root_stage4 () {
   mkdir -p /new/dev /new/proc /new/sys /new/run /new/mnt /new/bin /new/etc/stage4/teardown.d /new/var
   cp -a /bin/busybox /bin/load /bin/stage4-* /new/bin/
   busybox --list | while read -r i ; do test -e "/new/bin/$i" || ln -s busybox "/new/bin/$i" ; done
   cp /functions /new/
   cp /init /new/go
+  test ! -e /peers || cp /peers /new/
   cp /init /new/etc/stage4/teardown.d/teardown
 }
 
@@ -164,7 +174,7 @@ mount_overlay () {
   mount -t ext4 /dev/vdb /run/layer/medium
   mount --bind /new /tools/new
   mount --bind /run/layer/medium /tools/medium
-  t mksquashfs /new /medium/root.squashfs -no-progress
+  t mksquashfs /new /medium/root.squashfs -no-progress -noI -noD -noF
   umount /tools/new /tools/medium /new
   losetup -r /dev/loop0 /run/layer/medium/root.squashfs
   mount -t squashfs -o ro /dev/loop0 /run/layer/lower
@@ -199,8 +209,7 @@ mount_usr_and_var () {
   done
   fill_root
   for i in usr var home ; do mkdir -p /new/$i ; done
-  mv /new/bin /new/usr/bin
-  ln -s usr/bin /new/bin
+  test -L /new/bin || { mv /new/bin /new/usr/bin && ln -s usr/bin /new/bin ; }
 }
 
 mount_root () {
@@ -237,10 +246,16 @@ make () {
     initramfs) exec /go </dev/console >/dev/console 2>&1 ;;
   esac
   mount --move /run /new/run
-  enter_root /new /go
+  if test -z "$by" ; then enter_root /new /go ; fi
+  check "what goes is watched" watch
+  enter_root /new "$(init_of "$by")"
 }
 
 go () {
+  if test -e /peers ; then
+    words
+    exec </dev/console >/dev/console 2>&1
+  fi
   mkfifo /run/ready
   ln -sf /run/ready /ready
   . /functions
@@ -253,22 +268,38 @@ go () {
   load writer $data/deleted &
   load sleeper >$data/open &
   dd if=/dev/zero of=$data/dirty bs=64k count=64 2>/dev/null
-  stage4-ramfs /run/stage4 /bin/busybox /bin/sh /bin/tr /bin/cat /bin/mdev /etc/stage4/teardown.d || echo "=== no ramfs"
+  case $by in
+    '' | stage4)
+      stage4-ramfs /run/stage4 /bin/busybox /bin/sh /bin/tr /bin/cat /bin/mdev /etc/stage4/teardown.d || echo "=== no ramfs" ;;
+  esac
   rm $data/deleted
+  if test -n "$by" ; then
+    in_use | sed 's/^/=== in use: /'
+    dmesg -n 7
+  fi
   echo "=== request"
+  case $by in '' | stage4) ;; *) request ;; esac
   exec stage4-begin -A reboot -t 60s -R /run/stage4 stage4-nuke -t 2s stage4-pivot \
     stage4-settle ' stage4-umountall' ' -T' ' tmpfs' ' stage4-swapoff' ' stage4-umountall' ' stage4-detach' '' \
     stage4-hookdir -d /etc/stage4/teardown.d stage4-freeze stage4-hpr
 }
 
+# in_use : devices, and mounted file systems by their device's number
+in_use () {
+  for i in /sys/block/* ; do
+    test ! -e "$i/dm/name" || echo "${i##*/} $(cat "$i/dm/name")"
+    test ! -e "$i/loop/backing_file" || echo "${i##*/} $(cat "$i/loop/backing_file")"
+    test ! -e "$i/md/array_state" || test "$(cat "$i/md/array_state")" = clear || echo "${i##*/} $(cat "$i/md/array_state")"
+  done
+  while read -r _ _ number _ dir rest ; do
+    rest=${rest##* - }
+    case ${rest%% *} in ext4 | xfs | btrfs | vfat | overlay | squashfs) echo "$number ${rest%% *} on $dir" ;; esac
+  done </proc/self/mountinfo
+}
+
 # Whatever is still in use.
 teardown () {
-  for i in /sys/block/* ; do
-    test ! -e "$i/dm/name" || echo "=== left: ${i##*/} $(cat "$i/dm/name")"
-    test ! -e "$i/loop/backing_file" || echo "=== left: ${i##*/} $(cat "$i/loop/backing_file")"
-    test ! -e "$i/md/array_state" || test "$(cat "$i/md/array_state")" = clear || echo "=== left: ${i##*/} $(cat "$i/md/array_state")"
-  done
-  grep -E ' (ext4|xfs|btrfs|vfat|overlay|squashfs) ' /proc/mounts | sed 's/^/=== left: /'
+  in_use | sed 's/^/=== left: /'
   sed '1d ; s/^/=== left: /' /proc/swaps
   for i in /sys/fs/ext4/vd* /sys/fs/ext4/dm* /sys/fs/xfs/vd* /sys/fs/xfs/dm* ; do test ! -e "$i" || echo "=== left: $i" ; done
   echo "=== torn down"
@@ -305,7 +336,8 @@ look () {
   esac
   check "the data is there" cmp -n 4194304 /dev/zero $data/dirty
   umount /new
-  dmesg | grep -iE '(recovering|recovery|replay|resync|unclean|not properly unmounted)' | grep -v raid6 | sed 's/^/=== replayed: /'
+  dmesg | grep -iE '(recovering|recovery|replay|resync|unclean|not properly unmounted)' |
+    grep -v -E 'raid6|recovery required|during recovery' | sed 's/^/=== replayed: /'
 }
 
 machine () {
@@ -325,6 +357,7 @@ init () {
   poweroff -f
 }
 
+if test -e /peers ; then . /peers ; fi
 case ${0##*/} in
   go) go ;;
   teardown) teardown ;;
