@@ -1103,6 +1103,12 @@ extern uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char co
 extern uint64_t s4_dev_progress_below (char const *name) ;
  /* "/dev/NAME", 0-terminated */
 extern int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name) ;
+ /*
+   f for each partition of a disk, with S4_NODEVICE if the number is not known. dir: the disk's directory in /sys, with
+   a slash at its end. 1, 0 or -1 as s4_dir_each()
+ */
+typedef int s4_partition_func (char const *dir, char const *name, uint64_t device, void *data) ;
+extern int s4_dev_partitions (char const *dir, s4_partition_func *f, void *data) ;
  /* adds to its edges: file systems in loop files before those the files lie on; 0: no memory */
 extern int s4_loop_edges (s4_storage *) ;
  /* appends, uint64_t: the uppermost loop devices that its device is, or lies on; 0: no memory */
@@ -1183,6 +1189,8 @@ struct s4_blocks_s
 extern enum s4_blockkind_e s4_block_kind (char const *name) ;
  /* all of them; replaces what was there, whose strings stay. 0 with errno */
 extern int s4_blocks_find (s4_blocks *) ;
+extern unsigned int s4_blocks_count (s4_blocks const *) ;
+extern s4_block const *s4_block_at (s4_blocks const *, unsigned int i) ;   /* good until they are found anew */
 
 
  /* detachplan.c: which block devices can be taken down, the uppermost first; pure */
