@@ -685,6 +685,9 @@ enum s4_edge_e
 typedef struct s4_edge_s s4_edge ;
 struct s4_edge_s { unsigned int first, then ; enum s4_edge_e kind ; } ;   /* first must be gone before then */
 
+ /* f for each edge, again and again, until it returns 0 for all of them: none has changed anything */
+typedef int s4_edge_func (s4_edge const *, void *data) ;
+extern void s4_edges_follow (genalloc const *edges, s4_edge_func *f, void *data) ;
  /* of n things: later ones first where free. 0: no memory */
 extern int s4_order (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int *order) ;
  /* malloc'd; of thing i (*needs)[(*at)[i]] .. (*needs)[(*at)[i+1]-1], in the order of the edges; 0: no memory */
