@@ -138,7 +138,7 @@ extern int s4_open_device (char const *name, int flags) ;
 extern int s4_own_node (mode_t type, unsigned int major, unsigned int minor) ;
  /* a character device, by such a node; an fd, or -1 with errno */
 extern int s4_open_own_node (unsigned int major, unsigned int minor, int flags) ;
- /* a block device, by such a node, or by its name in /dev where that can't be; an fd, or -1 with errno */
+ /* a block device, by such a node, or by its name in /dev where that can't be, or in a container; an fd, or -1 */
 extern int s4_open_block (uint64_t device, char const *name, int flags) ;
 extern int s4_open_output (char const *file) ;   /* a terminal that is gone doesn't hold it up; an fd, or -1 */
 

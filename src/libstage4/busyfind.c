@@ -237,7 +237,7 @@ static int note_target (struct find *f, unsigned int i)
 static void tell_exclusive (unsigned int i, stralloc *answer, void *data)
 {
   s4_busyplace const *p = data ;
-  int fd = open(p->node, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC) ;
+  int fd = s4_open_block(p->device, p->node + strlen("/dev/"), O_RDONLY | O_EXCL | O_NONBLOCK) ;
   (void)i ;
   if (fd >= 0) fd_close(fd) ;
   else if (errno == EBUSY) s4_cat(answer, "b") ;
