@@ -1261,6 +1261,56 @@ extern int s4_detach (s4_block const *, int flush, s4_ms patience) ;
 extern int s4_wait_clean (s4_block const *, s4_ms limit) ;
 
 
+ /* detachpass.c: the storage stack, taken down by passes */
+
+typedef struct s4_stall_s s4_stall ;
+struct s4_stall_s    /* of a task */
+{
+  uint64_t progress ;   /* as it was seen first */
+  s4_ms next ;          /* when to look for paths; 0: it has just begun */
+} ;
+
+typedef struct s4_takedown_s s4_takedown ;
+struct s4_takedown_s
+{
+  s4_ms timeout ;            /* for one device, without progress */
+
+  s4_blocks blocks ;         /* what there is, by the last look, who uses it, and the plan */
+  s4_mounts ms ;
+  stralloc swaptext ;
+  genalloc swaps ;           /* s4_swap */
+  genalloc loops ;           /* s4_loop */
+  s4_detachplan plan ;       /* task k is to take device plan.order[k] down, or to wait for it */
+  unsigned int *task_of ;    /* device -> task, or S4_NONE: not one that goes */
+  s4_task *tasks ;           /* of the last pass */
+  s4_stall *stalls ;
+
+  genalloc hung ;            /* uint64_t: devices that were given up */
+  unsigned int gone ;        /* in all */
+  unsigned int dirty ;       /* of those: not made clean by mdmon */
+  int dm_is_silent ;         /* it does not say anything of paths */
+  int no_table ;             /* there is no mount table, and that was said */
+} ;
+ /* looks, plans; 0 with errno. Without any device there is nothing more to be done */
+extern int s4_takedown_plan (s4_takedown *) ;
+ /* after a plan: the device of task k */
+extern s4_block const *s4_takedown_block (s4_takedown const *, unsigned int k) ;
+ /* walks along the plan; how many went, -1 with errno */
+extern int s4_takedown_pass (s4_takedown *) ;
+ /* after a pass: what became of device i; null: it stays */
+extern s4_task const *s4_takedown_task (s4_takedown const *, unsigned int i) ;
+extern int s4_takedown_has_gone (s4_takedown const *, unsigned int i) ;
+ /* of the time that a device has for doing nothing: then there is something that can be done about it */
+extern s4_ms s4_takedown_half_time (s4_takedown const *) ;
+
+ /*
+   detachpaths.c: multipath devices that have no path are told to fail what waits for one. Those below the device of
+   task k; or below devices that are busy, if none comes back for half of the time: how many were told
+ */
+extern void s4_takedown_fail_below (s4_takedown *, unsigned int k) ;
+extern size_t s4_takedown_fail_busy (s4_takedown *) ;
+
+
  /* leftovers.c: what there is to tear down */
 
 typedef struct s4_leftovers_s s4_leftovers ;
