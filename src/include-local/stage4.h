@@ -1242,10 +1242,10 @@ extern int s4_dm_open (void) ;                                    /* -1 */
 extern int s4_dm_remove (int control, uint64_t device) ;          /* 0 or errno */
  /* a multipath device that keeps what it is given until a path comes back, and has none */
 extern int s4_dm_waits_for_path (int control, uint64_t device) ;
- /* by its status; pure */
-extern int s4_multipath_is_lost (char const *status) gccattr_pure ;
  /* what it keeps fails, and what it is given, as long as it has no path; 0 or errno */
 extern int s4_dm_fail_if_no_path (int control, uint64_t device) ;
+ /* multipath.c: by what its status says it has no path that works; pure */
+extern int s4_multipath_is_lost (char const *status) gccattr_pure ;
 
 
  /* detach.c: one block device; in a worker */
