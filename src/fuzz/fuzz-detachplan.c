@@ -61,12 +61,12 @@ struct world
 
 static unsigned int count (struct world const *w)
 {
-  return (unsigned int)genalloc_len(s4_block, &w->blocks.list) ;
+  return s4_blocks_count(&w->blocks) ;
 }
 
 static s4_block const *block (struct world const *w, unsigned int i)
 {
-  return genalloc_s(s4_block, &w->blocks.list) + i ;
+  return s4_block_at(&w->blocks, i) ;
 }
 
 static void add_part (struct world *w, unsigned int of, uint64_t device, char const *name)

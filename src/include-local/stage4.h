@@ -138,7 +138,7 @@ extern int s4_open_device (char const *name, int flags) ;
 extern int s4_own_node (mode_t type, unsigned int major, unsigned int minor) ;
  /* a character device, by such a node; an fd, or -1 with errno */
 extern int s4_open_own_node (unsigned int major, unsigned int minor, int flags) ;
- /* a block device, by such a node, or by its name in /dev where that can't be; an fd, or -1 with errno */
+ /* a block device, by such a node, or by its name in /dev where that can't be, or in a container; an fd, or -1 */
 extern int s4_open_block (uint64_t device, char const *name, int flags) ;
 extern int s4_open_output (char const *file) ;   /* a terminal that is gone doesn't hold it up; an fd, or -1 */
 
@@ -685,6 +685,9 @@ enum s4_edge_e
 typedef struct s4_edge_s s4_edge ;
 struct s4_edge_s { unsigned int first, then ; enum s4_edge_e kind ; } ;   /* first must be gone before then */
 
+ /* f for each edge, again and again, until it returns 0 for all of them: none has changed anything */
+typedef int s4_edge_func (s4_edge const *, void *data) ;
+extern void s4_edges_follow (genalloc const *edges, s4_edge_func *f, void *data) ;
  /* of n things: later ones first where free. 0: no memory */
 extern int s4_order (unsigned int n, s4_edge const *edges, unsigned int nedges, unsigned int *order) ;
  /* malloc'd; of thing i (*needs)[(*at)[i]] .. (*needs)[(*at)[i+1]-1], in the order of the edges; 0: no memory */
@@ -1103,6 +1106,12 @@ extern uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char co
 extern uint64_t s4_dev_progress_below (char const *name) ;
  /* "/dev/NAME", 0-terminated */
 extern int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name) ;
+ /*
+   f for each partition of a disk, with S4_NODEVICE if the number is not known. dir: the disk's directory in /sys, with
+   a slash at its end. 1, 0 or -1 as s4_dir_each()
+ */
+typedef int s4_partition_func (char const *dir, char const *name, uint64_t device, void *data) ;
+extern int s4_dev_partitions (char const *dir, s4_partition_func *f, void *data) ;
  /* adds to its edges: file systems in loop files before those the files lie on; 0: no memory */
 extern int s4_loop_edges (s4_storage *) ;
  /* appends, uint64_t: the uppermost loop devices that its device is, or lies on; 0: no memory */
@@ -1183,6 +1192,8 @@ struct s4_blocks_s
 extern enum s4_blockkind_e s4_block_kind (char const *name) ;
  /* all of them; replaces what was there, whose strings stay. 0 with errno */
 extern int s4_blocks_find (s4_blocks *) ;
+extern unsigned int s4_blocks_count (s4_blocks const *) ;
+extern s4_block const *s4_block_at (s4_blocks const *, unsigned int i) ;   /* good until they are found anew */
 
 
  /* detachplan.c: which block devices can be taken down, the uppermost first; pure */
@@ -1231,10 +1242,10 @@ extern int s4_dm_open (void) ;                                    /* -1 */
 extern int s4_dm_remove (int control, uint64_t device) ;          /* 0 or errno */
  /* a multipath device that keeps what it is given until a path comes back, and has none */
 extern int s4_dm_waits_for_path (int control, uint64_t device) ;
- /* by its status; pure */
-extern int s4_multipath_is_lost (char const *status) gccattr_pure ;
  /* what it keeps fails, and what it is given, as long as it has no path; 0 or errno */
 extern int s4_dm_fail_if_no_path (int control, uint64_t device) ;
+ /* multipath.c: by what its status says it has no path that works; pure */
+extern int s4_multipath_is_lost (char const *status) gccattr_pure ;
 
 
  /* detach.c: one block device; in a worker */
@@ -1248,6 +1259,56 @@ extern int s4_dm_fail_if_no_path (int control, uint64_t device) ;
 extern int s4_detach (s4_block const *, int flush, s4_ms patience) ;
  /* until that time, for arrays whose metadata another program writes; 1: it is clean */
 extern int s4_wait_clean (s4_block const *, s4_ms limit) ;
+
+
+ /* detachpass.c: the storage stack, taken down by passes */
+
+typedef struct s4_stall_s s4_stall ;
+struct s4_stall_s    /* of a task */
+{
+  uint64_t progress ;   /* as it was seen first */
+  s4_ms next ;          /* when to look for paths; 0: it has just begun */
+} ;
+
+typedef struct s4_takedown_s s4_takedown ;
+struct s4_takedown_s
+{
+  s4_ms timeout ;            /* for one device, without progress */
+
+  s4_blocks blocks ;         /* what there is, by the last look, who uses it, and the plan */
+  s4_mounts ms ;
+  stralloc swaptext ;
+  genalloc swaps ;           /* s4_swap */
+  genalloc loops ;           /* s4_loop */
+  s4_detachplan plan ;       /* task k is to take device plan.order[k] down, or to wait for it */
+  unsigned int *task_of ;    /* device -> task, or S4_NONE: not one that goes */
+  s4_task *tasks ;           /* of the last pass */
+  s4_stall *stalls ;
+
+  genalloc hung ;            /* uint64_t: devices that were given up */
+  unsigned int gone ;        /* in all */
+  unsigned int dirty ;       /* of those: not made clean by mdmon */
+  int dm_is_silent ;         /* it does not say anything of paths */
+  int no_table ;             /* there is no mount table, and that was said */
+} ;
+ /* looks, plans; 0 with errno. Without any device there is nothing more to be done */
+extern int s4_takedown_plan (s4_takedown *) ;
+ /* after a plan: the device of task k */
+extern s4_block const *s4_takedown_block (s4_takedown const *, unsigned int k) ;
+ /* walks along the plan; how many went, -1 with errno */
+extern int s4_takedown_pass (s4_takedown *) ;
+ /* after a pass: what became of device i; null: it stays */
+extern s4_task const *s4_takedown_task (s4_takedown const *, unsigned int i) ;
+extern int s4_takedown_has_gone (s4_takedown const *, unsigned int i) ;
+ /* of the time that a device has for doing nothing: then there is something that can be done about it */
+extern s4_ms s4_takedown_half_time (s4_takedown const *) ;
+
+ /*
+   detachpaths.c: multipath devices that have no path are told to fail what waits for one. Those below the device of
+   task k; or below devices that are busy, if none comes back for half of the time: how many were told
+ */
+extern void s4_takedown_fail_below (s4_takedown *, unsigned int k) ;
+extern size_t s4_takedown_fail_busy (s4_takedown *) ;
 
 
  /* leftovers.c: what there is to tear down */

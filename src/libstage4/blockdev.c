@@ -86,6 +86,33 @@ int s4_dev_name (unsigned int major, unsigned int minor, stralloc *name)
   return stralloc_cats(name, "/dev/") && stralloc_catb(name, s + 8, strcspn(s + 8, "\n")) && stralloc_0(name) ;
 }
 
+ /* --- partitions --- */
+
+struct partitions
+{
+  char const *dir ;
+  s4_partition_func *f ;
+  void *data ;
+} ;
+
+static int tell_partition (char const *name, void *data)
+{
+  struct partitions const *x = data ;
+  stralloc text = STRALLOC_ZERO ;
+  uint64_t device ;
+  int r = 1 ;
+  if (s4_sys_read_at(&text, x->dir, name, "/partition"))
+    r = x->f(x->dir, name, s4_sys_number(x->dir, name, &device) ? device : S4_NODEVICE, x->data) ;
+  stralloc_free(&text) ;
+  return r ;
+}
+
+int s4_dev_partitions (char const *dir, s4_partition_func *f, void *data)
+{
+  struct partitions x = { .dir = dir, .f = f, .data = data } ;
+  return s4_sys_each(dir, &tell_partition, &x) ;
+}
+
  /* --- files under loop devices --- */
 
 struct dig

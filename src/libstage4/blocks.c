@@ -86,38 +86,30 @@ static int note_holder (char const *name, void *data)
   return genalloc_append(s4_blockholder, &l->blocks->holders, &x) ;
 }
 
-static int note_part (struct look *l, char const *dir, char const *name)
+static int note_holders (struct look *l, char const *dir, char const *name)
 {
-  s4_blockpart x = { .of = l->of } ;
   stralloc path = STRALLOC_ZERO ;
-  int ok ;
-  if (!s4_sys_number(dir, name, &x.device)) x.device = S4_NODEVICE ;
-  x.name = s4_concat(name) ;
-  ok = genalloc_append(s4_blockpart, &l->blocks->parts, &x) && s4_cat(&path, dir, name, "/holders")
-   && s4_sys_each(path.s, &note_holder, l) == 1 ;
+  int const ok = s4_cat(&path, dir, name, "/holders") && s4_sys_each(path.s, &note_holder, l) == 1 ;
   stralloc_free(&path) ;
   return ok ;
 }
 
-static int note_if_part (char const *name, void *data)
+static int note_part (struct look *l, char const *dir, char const *name, uint64_t device)
 {
-  struct look *l = data ;
-  char const *disk = genalloc_s(s4_block, &l->blocks->list)[l->of].name ;
-  stralloc dir = STRALLOC_ZERO, text = STRALLOC_ZERO ;
-  int ok = s4_cat(&dir, "/sys/block/", disk, "/") ;
-   /* partitions are named like their disk; no other file there has to be looked into */
-  if (ok && !strncmp(name, disk, strlen(disk)) && s4_sys_read_at(&text, dir.s, name, "/partition"))
-    ok = note_part(l, dir.s, name) ;
-  stralloc_free(&dir) ;
-  stralloc_free(&text) ;
-  return ok ;
+  s4_blockpart const x = { .of = l->of, .device = device, .name = s4_concat(name) } ;
+  return genalloc_append(s4_blockpart, &l->blocks->parts, &x) && note_holders(l, dir, name) ;
 }
 
-static int note_parts (struct look *l, char const *name)
+static int note_partition (char const *dir, char const *name, uint64_t device, void *data)
+{
+  return note_part(data, dir, name, device) ;
+}
+
+static int note_parts (struct look *l, s4_block const *b)
 {
   stralloc dir = STRALLOC_ZERO ;
-  int ok = note_part(l, "/sys/block/", name) && s4_cat(&dir, "/sys/block/", name)
-   && s4_sys_each(dir.s, &note_if_part, l) == 1 ;
+  int const ok = note_part(l, "/sys/block/", b->name, b->device) && s4_cat(&dir, "/sys/block/", b->name, "/")
+   && s4_dev_partitions(dir.s, &note_partition, l) == 1 ;
   stralloc_free(&dir) ;
   return ok ;
 }
@@ -135,8 +127,8 @@ static int note_block (char const *name, void *data)
     case S4_BLOCK_MD : look_at_md(&b) ; break ;
     default : look_at_loop(&b) ;
   }
-  l->of = (unsigned int)genalloc_len(s4_block, &l->blocks->list) ;
-  return genalloc_append(s4_block, &l->blocks->list, &b) && note_parts(l, name) ;
+  l->of = s4_blocks_count(l->blocks) ;
+  return genalloc_append(s4_block, &l->blocks->list, &b) && note_parts(l, &b) ;
 }
 
 int s4_blocks_find (s4_blocks *blocks)
@@ -146,4 +138,14 @@ int s4_blocks_find (s4_blocks *blocks)
   genalloc_setlen(s4_blockpart, &blocks->parts, 0) ;
   genalloc_setlen(s4_blockholder, &blocks->holders, 0) ;
   return s4_sys_each("/sys/block", &note_block, &l) == 1 ;
+}
+
+unsigned int s4_blocks_count (s4_blocks const *blocks)
+{
+  return (unsigned int)genalloc_len(s4_block, &blocks->list) ;
+}
+
+s4_block const *s4_block_at (s4_blocks const *blocks, unsigned int i)
+{
+  return genalloc_s(s4_block, &blocks->list) + i ;
 }

@@ -144,11 +144,9 @@ static int note_holder (char const *name, void *data)
   return ok ;
 }
 
-static int note_partition (char const *name, void *data) ;
-
  /* Sources of mounts have the names that udev makes. */
 
-static int note_device (struct device *x, int disk)
+static int note_device (struct device *x)
 {
   unsigned int const major = (unsigned int)(x->place.device >> 32), minor = (unsigned int)x->place.device ;
   stralloc path = STRALLOC_ZERO, name = STRALLOC_ZERO ;
@@ -159,23 +157,28 @@ static int note_device (struct device *x, int disk)
     x->place.alias = s4_concat("/dev/mapper/", name.s) ;
   ok = genalloc_append(s4_busyplace, &x->f->places, &x->place) && s4_sys_device(&path, major, minor, "/holders")
    && s4_sys_each(path.s, &note_holder, x) == 1 ;
-  if (ok && disk) ok = s4_sys_device(&path, major, minor, "") && s4_sys_each(path.s, &note_partition, x) == 1 ;
   stralloc_free(&path) ;
   stralloc_free(&name) ;
   return ok ;
 }
 
-static int note_partition (char const *name, void *data)
+static int note_partition (char const *dir, char const *name, uint64_t device, void *data)
 {
-  struct device const *disk = data ;
-  struct device part = *disk ;
-  stralloc dir = STRALLOC_ZERO, text = STRALLOC_ZERO ;
-  int ok = s4_sys_device(&dir, (unsigned int)(disk->place.device >> 32), (unsigned int)disk->place.device, "/") ;
+  struct device part = *(struct device const *)data ;
+  (void)dir ;
+  if (device == S4_NODEVICE) return 1 ;
   part.place.part = s4_concat(name) ;
-  if (ok && s4_sys_read_at(&text, dir.s, name, "/partition") && s4_sys_number(dir.s, name, &part.place.device))
-    ok = note_device(&part, 0) ;
+  part.place.device = device ;
+  return note_device(&part) ;
+}
+
+static int note_disk (struct device *x)
+{
+  stralloc dir = STRALLOC_ZERO ;
+  int const ok = note_device(x)
+   && s4_sys_device(&dir, (unsigned int)(x->place.device >> 32), (unsigned int)x->place.device, "/")
+   && s4_dev_partitions(dir.s, &note_partition, x) == 1 ;
   stralloc_free(&dir) ;
-  stralloc_free(&text) ;
   return ok ;
 }
 
@@ -225,7 +228,7 @@ static int note_target (struct find *f, unsigned int i)
     if (!f->placed[i].mount && x.place.device == S4_NODEVICE) find_by_name(f->names[i], &x.place.device) ;
     if (x.place.device == S4_NODEVICE) return note_path(f, i) ;
   }
-  if (!note_device(&x, 1)) f->err = errno ;
+  if (!note_disk(&x)) f->err = errno ;
   return 1 ;
 }
 
@@ -234,7 +237,7 @@ static int note_target (struct find *f, unsigned int i)
 static void tell_exclusive (unsigned int i, stralloc *answer, void *data)
 {
   s4_busyplace const *p = data ;
-  int fd = open(p->node, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC) ;
+  int fd = s4_open_block(p->device, p->node + strlen("/dev/"), O_RDONLY | O_EXCL | O_NONBLOCK) ;
   (void)i ;
   if (fd >= 0) fd_close(fd) ;
   else if (errno == EBUSY) s4_cat(answer, "b") ;

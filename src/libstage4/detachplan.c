@@ -21,16 +21,6 @@ struct planning
   genalloc edges ;        /* s4_edge, between devices */
 } ;
 
-static s4_block const *list_of (s4_blocks const *b)
-{
-  return genalloc_s(s4_block, &b->list) ;
-}
-
-static unsigned int length (s4_blocks const *b)
-{
-  return (unsigned int)genalloc_len(s4_block, &b->list) ;
-}
-
 static void stays (s4_detachplan *p, unsigned int i, enum s4_detach_e verdict, char const *because)
 {
   if (p->verdict[i] != S4_DETACHES) return ;
@@ -45,7 +35,7 @@ static void stays (s4_detachplan *p, unsigned int i, enum s4_detach_e verdict, c
 static int is_called (s4_blocks const *b, s4_blockpart const *part, char const *name, size_t len)
 {
   static char const mapper[] = "/mapper/" ;
-  char const *mapped = list_of(b)[part->of].mapped ;
+  char const *mapped = s4_block_at(b, part->of)->mapped ;
   size_t base = len ;
   while (base && name[base-1] != '/') base-- ;
   if (base >= sizeof mapper - 1 && !memcmp(name + base - (sizeof mapper - 1), mapper, sizeof mapper - 1))
@@ -110,8 +100,8 @@ static int add_edge (struct planning *x, unsigned int first, unsigned int then)
 
 static int add_holder (struct planning *x, s4_blockholder const *h)
 {
-  for (unsigned int i = 0 ; i < length(x->blocks) ; i++)
-    if (!strcmp(list_of(x->blocks)[i].name, h->name)) return add_edge(x, i, h->of) ;
+  for (unsigned int i = 0 ; i < s4_blocks_count(x->blocks) ; i++)
+    if (!strcmp(s4_block_at(x->blocks, i)->name, h->name)) return add_edge(x, i, h->of) ;
   stays(x->plan, h->of, S4_IS_HELD, h->name) ;   /* of a kind that isn't ours */
   return 1 ;
 }
@@ -123,8 +113,8 @@ static int add_loop (struct planning *x, s4_loop const *loop)
   s4_blockpart const *part = genalloc_s(s4_blockpart, &x->blocks->parts) ;
   unsigned int i = 0 ;
   if (loop->raw == S4_NODEVICE) return 1 ;
-  while (i < length(x->blocks) && list_of(x->blocks)[i].device != loop->device) i++ ;
-  if (i == length(x->blocks)) return 1 ;
+  while (i < s4_blocks_count(x->blocks) && s4_block_at(x->blocks, i)->device != loop->device) i++ ;
+  if (i == s4_blocks_count(x->blocks)) return 1 ;
   for (size_t k = 0 ; k < genalloc_len(s4_blockpart, &x->blocks->parts) ; k++)
     if (part[k].device == loop->raw && !add_edge(x, i, part[k].of)) return 0 ;
   return 1 ;
@@ -140,26 +130,24 @@ static int find_edges (struct planning *x)
   return 1 ;
 }
 
- /* A storage stack is not high, so a few rounds are enough. */
+ /* What something that stays is made of is held by it. */
 
-static void spread (struct planning *x)
+static int stays_below (s4_edge const *e, void *data)
 {
-  s4_detachplan *p = x->plan ;
-  for (int more = 1 ; more ; )
-  {
-    more = 0 ;
-    for (size_t k = 0 ; k < genalloc_len(s4_edge, &x->edges) ; k++)
-    {
-      s4_edge const *e = genalloc_s(s4_edge, &x->edges) + k ;
-      s4_block const *above = list_of(x->blocks) + e->first, *below = list_of(x->blocks) + e->then ;
-      if (p->verdict[e->first] != S4_DETACHES && p->verdict[e->then] == S4_DETACHES)
-      {
-        stays(p, e->then, S4_IS_HELD, above->name) ;
-        more = 1 ;
-      }
-      if ((below->suspended || p->stuck[e->then]) && !p->stuck[e->first]) more = p->stuck[e->first] = 1 ;
-    }
-  }
+  struct planning const *x = data ;
+  if (x->plan->verdict[e->first] == S4_DETACHES || x->plan->verdict[e->then] != S4_DETACHES) return 0 ;
+  stays(x->plan, e->then, S4_IS_HELD, s4_block_at(x->blocks, e->first)->name) ;
+  return 1 ;
+}
+
+ /* What is written to it would wait in the suspended one. */
+
+static int stuck_above (s4_edge const *e, void *data)
+{
+  struct planning const *x = data ;
+  unsigned char *stuck = x->plan->stuck ;
+  if (stuck[e->first] || !(stuck[e->then] || s4_block_at(x->blocks, e->then)->suspended)) return 0 ;
+  return stuck[e->first] = 1 ;
 }
 
  /* --- all --- */
@@ -167,7 +155,7 @@ static void spread (struct planning *x)
 static int was_given_up (struct planning const *x, unsigned int i)
 {
   for (size_t k = 0 ; k < genalloc_len(uint64_t, x->policy->hung) ; k++)
-    if (genalloc_s(uint64_t, x->policy->hung)[k] == list_of(x->blocks)[i].device) return 1 ;
+    if (genalloc_s(uint64_t, x->policy->hung)[k] == s4_block_at(x->blocks, i)->device) return 1 ;
   return 0 ;
 }
 
@@ -179,10 +167,10 @@ static void judge (struct planning *x)
     keep_mounted(x, part) ;
     keep_swap(x, part) ;
   }
-  for (unsigned int i = 0 ; i < length(x->blocks) ; i++)
+  for (unsigned int i = 0 ; i < s4_blocks_count(x->blocks) ; i++)
   {
-    if (list_of(x->blocks)[i].suspended) stays(x->plan, i, S4_IS_SUSPENDED, 0) ;
-    if (list_of(x->blocks)[i].container) stays(x->plan, i, S4_IS_CONTAINER, 0) ;
+    if (s4_block_at(x->blocks, i)->suspended) stays(x->plan, i, S4_IS_SUSPENDED, 0) ;
+    if (s4_block_at(x->blocks, i)->container) stays(x->plan, i, S4_IS_CONTAINER, 0) ;
     if (was_given_up(x, i)) stays(x->plan, i, S4_IS_HUNG, 0) ;
   }
 }
@@ -191,14 +179,14 @@ static void judge (struct planning *x)
 
 static int stays_dirty (struct planning const *x, unsigned int i)
 {
-  s4_block const *b = list_of(x->blocks) + i ;
+  s4_block const *b = s4_block_at(x->blocks, i) ;
   return x->plan->verdict[i] != S4_DETACHES && b->external && !b->container && !was_given_up(x, i) ;
 }
 
 static int put_in_order (struct planning *x)
 {
   s4_detachplan *p = x->plan ;
-  unsigned int const n = length(x->blocks) ;
+  unsigned int const n = s4_blocks_count(x->blocks) ;
   s4_edge const *e = genalloc_s(s4_edge, &x->edges) ;
   unsigned int const ne = (unsigned int)genalloc_len(s4_edge, &x->edges) ;
   if (!s4_order(n, e, ne, p->order) || !s4_needs(n, e, ne, &p->needs, &p->needs_at)) return 0 ;
@@ -211,7 +199,7 @@ static int put_in_order (struct planning *x)
 int s4_detachplan_make (s4_detachplan *p, s4_blocks const *blocks, s4_detachpolicy const *policy)
 {
   struct planning x = { .plan = p, .blocks = blocks, .policy = policy, .edges = GENALLOC_ZERO } ;
-  unsigned int const n = length(blocks) ;
+  unsigned int const n = s4_blocks_count(blocks) ;
   int ok ;
   *p = (s4_detachplan){ .verdict = calloc(n + 1, 1), .because = calloc(n + 1, sizeof(char const *)),
     .stuck = calloc(n + 1, 1), .order = s4_numbers(n) } ;
@@ -220,7 +208,8 @@ int s4_detachplan_make (s4_detachplan *p, s4_blocks const *blocks, s4_detachpoli
   {
     judge(&x) ;
     ok = find_edges(&x) ;
-    if (ok) spread(&x) ;
+    s4_edges_follow(&x.edges, &stays_below, &x) ;
+    s4_edges_follow(&x.edges, &stuck_above, &x) ;
     ok = ok && put_in_order(&x) ;
   }
   genalloc_free(s4_edge, &x.edges) ;

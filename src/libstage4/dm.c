@@ -60,21 +60,6 @@ static char const *multipath_says (int control, uint64_t device, uint32_t flags,
   return strcmp(target.target_type, "multipath") ? 0 : r->room + r->head.data_start + sizeof target ;
 }
 
- /* Each path is "8:16 A 0", or F for failed; groups of paths have such letters, too, but no number before. */
-
-int s4_multipath_is_lost (char const *status)
-{
-  int after_path = 0 ;
-  for (;;)
-  {
-    size_t const len = strcspn(status += strspn(status, " "), " ") ;
-    if (!len) return 1 ;
-    if (after_path && len == 1 && *status == 'A') return 0 ;
-    after_path = !!memchr(status, ':', len) ;
-    status += len ;
-  }
-}
-
 int s4_dm_waits_for_path (int control, uint64_t device)
 {
   union request r ;

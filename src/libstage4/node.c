@@ -53,7 +53,8 @@ int s4_open_own_node (unsigned int major, unsigned int minor, int flags)
 int s4_open_block (uint64_t device, char const *name, int flags)
 {
   char const *path ;
-  int dir = s4_own_node(S_IFBLK, (unsigned int)(device >> 32), (unsigned int)device) ;
+   /* what a container doesn't have it shall not have */
+  int dir = s4.container ? -1 : s4_own_node(S_IFBLK, (unsigned int)(device >> 32), (unsigned int)device) ;
   int fd, e ;
   if (dir == -1)
   {
@@ -70,7 +71,7 @@ int s4_open_device (char const *name, int flags)
 {
   int fd = s4_open_node(name, flags | O_CLOEXEC) ;
   int e = errno ;
-  if (fd >= 0 || e != ENOENT || s4.container) return fd ;   /* what a container doesn't have it shall not have */
+  if (fd >= 0 || e != ENOENT || s4.container) return fd ;
   for (unsigned int i = 0 ; fd == -1 && i < sizeof devices / sizeof *devices ; i++)
     if (!strcmp(name, devices[i].name)) fd = s4_open_own_node(devices[i].major, devices[i].minor, flags | O_CLOEXEC) ;
   return (errno = e, fd) ;

@@ -1,11 +1,24 @@
 /* ISC license. */
 
-/* From edges, what must be gone before what, to an order. Pure. */
+/* Edges, what must be gone before what: what follows from them along all of them, and an order. Pure. */
 
 #include <stdlib.h>
 #include <string.h>
 
+#include <skalibs/genalloc.h>
+
 #include "stage4.h"
+
+ /* Each round goes one edge further at least. What is stacked is not high, so a few of them are enough. */
+
+void s4_edges_follow (genalloc const *edges, s4_edge_func *f, void *data)
+{
+  for (int more = 1 ; more ; )
+  {
+    more = 0 ;
+    for (size_t k = 0 ; k < genalloc_len(s4_edge, edges) ; k++) more |= f(genalloc_s(s4_edge, edges) + k, data) ;
+  }
+}
 
  /* For each node the list of what must come before it, in one array: count, add up, fill. */
 

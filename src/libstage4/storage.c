@@ -125,31 +125,28 @@ int s4_storage_find (s4_storage *st, s4_mounts const *ms)
   return 0 ;
 }
 
- /* A storage stack is not high, so a few rounds are enough. */
-
-static void mark_below (s4_storage const *st, unsigned char *marks, int maybe)
+struct marking
 {
-  s4_edge const *e = genalloc_s(s4_edge, &st->edges) ;
-  size_t n = genalloc_len(s4_edge, &st->edges) ;
-  for (int more = 1 ; more ; )
-  {
-    more = 0 ;
-    for (size_t k = 0 ; k < n ; k++)
-    {
-      if ((e[k].kind == S4_EDGE_MAYBE && !maybe) || !marks[st->sb[e[k].first]] || marks[st->sb[e[k].then]]) continue ;
-      marks[st->sb[e[k].then]] = 1 ;
-      more = 1 ;
-    }
-  }
+  s4_storage const *st ;
+  unsigned char *marks ;   /* of each superblock */
+  int maybe ;
+} ;
+
+static int mark_below (s4_edge const *e, void *data)
+{
+  struct marking const *x = data ;
+  unsigned char *below = x->marks + x->st->sb[e->then] ;
+  if ((e->kind == S4_EDGE_MAYBE && !x->maybe) || !x->marks[x->st->sb[e->first]] || *below) return 0 ;
+  return *below = 1 ;
 }
 
 unsigned char *s4_storage_mark (s4_storage const *st, s4_meant_func *is_meant, void *data, int maybe)
 {
-  unsigned char *marks = calloc(st->nsb + 1, 1) ;
-  if (!marks) return 0 ;
-  for (unsigned int i = 0 ; i < st->ms->n ; i++) if (is_meant(st, i, data)) marks[st->sb[i]] = 1 ;
-  mark_below(st, marks, maybe) ;
-  return marks ;
+  struct marking x = { .st = st, .marks = calloc(st->nsb + 1, 1), .maybe = maybe } ;
+  if (!x.marks) return 0 ;
+  for (unsigned int i = 0 ; i < st->ms->n ; i++) if (is_meant(st, i, data)) x.marks[st->sb[i]] = 1 ;
+  s4_edges_follow(&st->edges, &mark_below, &x) ;
+  return x.marks ;
 }
 
 uint64_t s4_storage_progress (s4_storage const *st, unsigned int i)

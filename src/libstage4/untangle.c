@@ -30,28 +30,20 @@ static int is_mounted_below (s4_tree const *t, unsigned int i, unsigned int abov
   return i == above ;
 }
 
- /* What it lies on, and what that lies on. Such stacks are not high, so a few rounds are enough. */
-
-static void mark_below (genalloc const *edges, unsigned int i, unsigned char *below)
+static int mark_below (s4_edge const *e, void *data)
 {
-  s4_edge const *e = genalloc_s(s4_edge, edges) ;
-  for (int more = 1 ; more ; )
-  {
-    more = 0 ;
-    for (size_t k = 0 ; k < genalloc_len(s4_edge, edges) ; k++)
-    {
-      if (e[k].kind != S4_EDGE_ALWAYS || below[e[k].then] || (e[k].first != i && !below[e[k].first])) continue ;
-      more = below[e[k].then] = 1 ;
-    }
-  }
+  unsigned char *below = data ;
+  if (e->kind != S4_EDGE_ALWAYS || !below[e->first] || below[e->then]) return 0 ;
+  return below[e->then] = 1 ;
 }
 
 static unsigned int tangled_with (s4_tree const *t, genalloc const *edges, s4_mountplan const *p, unsigned int i)
 {
-  unsigned char *below = calloc(t->ms->n + 1, 1) ;
+  unsigned char *below = calloc(t->ms->n + 1, 1) ;   /* it, what it lies on, what that lies on ... */
   unsigned int found = S4_NONE ;
   if (!below) return S4_NONE ;
-  mark_below(edges, i, below) ;
+  below[i] = 1 ;
+  s4_edges_follow(edges, &mark_below, below) ;
   for (unsigned int j = 0 ; j < t->ms->n && found == S4_NONE ; j++)
     if (below[j] && j != i && p->verdict[j] == S4_GOES && is_mounted_below(t, t->parent[j], i)) found = j ;
   free(below) ;

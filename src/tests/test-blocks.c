@@ -110,20 +110,10 @@ static char const *sorted (struct facts *f)
   return sa.s ;
 }
 
-static s4_block const *block (s4_blocks const *b, unsigned int i)
-{
-  return genalloc_s(s4_block, &b->list) + i ;
-}
-
-static unsigned int count (s4_blocks const *b)
-{
-  return (unsigned int)genalloc_len(s4_block, &b->list) ;
-}
-
 static unsigned int named (s4_blocks const *b, char const *name)
 {
   unsigned int i = 0 ;
-  while (i < count(b) && strcmp(block(b, i)->name, name)) i++ ;
+  while (i < s4_blocks_count(b) && strcmp(s4_block_at(b, i)->name, name)) i++ ;
   return i ;
 }
 
@@ -136,23 +126,23 @@ static char const *spell_blocks (s4_blocks const *b)
 {
   static char const *const kinds[] = { "?", "dm", "md", "loop" } ;
   struct facts f = { .n = 0 } ;
-  for (unsigned int i = 0 ; i < count(b) ; i++)
+  for (unsigned int i = 0 ; i < s4_blocks_count(b) ; i++)
   {
-    s4_block const *x = block(b, i) ;
+    s4_block const *x = s4_block_at(b, i) ;
     fact(&f, "%s %s %u:%u (%s)%s%s%s", x->name, kinds[x->kind], major_of(x->device), (unsigned int)x->device, x->what,
       x->suspended ? " suspended" : "", x->external ? " external" : "", x->container ? " container" : "") ;
   }
   for (size_t k = 0 ; k < genalloc_len(s4_blockpart, &b->parts) ; k++)
   {
     s4_blockpart const *x = genalloc_s(s4_blockpart, &b->parts) + k ;
-    if (strcmp(x->name, block(b, x->of)->name))
-      fact(&f, "%s part %s %u:%u", block(b, x->of)->name, x->name, major_of(x->device), (unsigned int)x->device) ;
-    else if (x->device != block(b, x->of)->device) fact(&f, "%s is not its own part", x->name) ;
+    if (strcmp(x->name, s4_block_at(b, x->of)->name))
+      fact(&f, "%s part %s %u:%u", s4_block_at(b, x->of)->name, x->name, major_of(x->device), (unsigned int)x->device) ;
+    else if (x->device != s4_block_at(b, x->of)->device) fact(&f, "%s is not its own part", x->name) ;
   }
   for (size_t k = 0 ; k < genalloc_len(s4_blockholder, &b->holders) ; k++)
   {
     s4_blockholder const *x = genalloc_s(s4_blockholder, &b->holders) + k ;
-    fact(&f, "%s < %s", block(b, x->of)->name, x->name) ;
+    fact(&f, "%s < %s", s4_block_at(b, x->of)->name, x->name) ;
   }
   return sorted(&f) ;
 }
@@ -224,11 +214,12 @@ static char const *spell_plan (s4_detachplan const *p, s4_blocks const *b)
 {
   static char const *const words[] = { "+", "mounted on ", "swap ", "held by ", "suspended", "container", "hung" } ;
   struct facts f = { .n = 0 } ;
-  for (unsigned int i = 0 ; i < count(b) ; i++)
+  for (unsigned int i = 0 ; i < s4_blocks_count(b) ; i++)
   {
     unsigned int const v = p->verdict[i] ;
     char const *because = p->because[i] ? p->because[i] : v == S4_IS_MOUNTED ? "(elsewhere)" : "" ;
-    fact(&f, "%s %s%s%s", block(b, i)->name, v <= S4_IS_HUNG ? words[v] : "?", because, p->stuck[i] ? " stuck" : "") ;
+    char const *word = v <= S4_IS_HUNG ? words[v] : "?" ;
+    fact(&f, "%s %s%s%s", s4_block_at(b, i)->name, word, because, p->stuck[i] ? " stuck" : "") ;
   }
   return sorted(&f) ;
 }
@@ -264,7 +255,8 @@ static char const *wrong_with_loops (s4_detachplan const *p, s4_blocks const *b,
     s4_loop const *x = genalloc_s(s4_loop, loops) + i ;
     s4_blockpart const *part = genalloc_s(s4_blockpart, &b->parts) ;
     for (size_t k = 0 ; k < genalloc_len(s4_blockpart, &b->parts) && !wrong ; k++)
-      if (x->raw != S4_NODEVICE && part[k].device == x->raw) wrong = wrong_with_edge(p, named(b, x->name + strlen("/dev/")), part[k].of) ;
+      if (x->raw != S4_NODEVICE && part[k].device == x->raw)
+        wrong = wrong_with_edge(p, named(b, x->name + strlen("/dev/")), part[k].of) ;
   }
   return wrong ;
 }
@@ -272,20 +264,20 @@ static char const *wrong_with_loops (s4_detachplan const *p, s4_blocks const *b,
 static char const *wrong_with_plan (s4_detachplan const *p, s4_blocks const *b, genalloc const *loops)
 {
   unsigned int going = 0 ;
-  for (unsigned int i = 0 ; i < count(b) ; i++)
+  for (unsigned int i = 0 ; i < s4_blocks_count(b) ; i++)
   {
     going += p->verdict[i] == S4_DETACHES ;
     if ((p->verdict[i] == S4_DETACHES) != (place_in(p, i) < p->n)) return "the order and the verdicts differ" ;
     if ((p->verdict[i] == S4_IS_HELD || p->verdict[i] == S4_IS_SWAP) && !p->because[i]) return "no reason" ;
     for (unsigned int k = p->needs_at[i] ; k < p->needs_at[i+1] ; k++)
-      if (p->needs[k] >= count(b)) return "needs what is not there" ;
+      if (p->needs[k] >= s4_blocks_count(b)) return "needs what is not there" ;
   }
   if (going != p->n) return "more goes than there is" ;
   for (size_t k = 0 ; k < genalloc_len(s4_blockholder, &b->holders) ; k++)
   {
     s4_blockholder const *h = genalloc_s(s4_blockholder, &b->holders) + k ;
     unsigned int const above = named(b, h->name) ;
-    char const *wrong = above < count(b) ? wrong_with_edge(p, above, h->of)
+    char const *wrong = above < s4_blocks_count(b) ? wrong_with_edge(p, above, h->of)
       : p->verdict[h->of] == S4_DETACHES ? "a device goes below a foreign one" : 0 ;
     if (wrong) return wrong ;
   }
@@ -322,7 +314,7 @@ static void check_plan (s4_blocks const *b, struct planned const *c)
   wrong = wrong_with_plan(&p, b, &loops) ;
   ok(!wrong, "%s: %s", c->name, wrong ? wrong : "what holds for every plan") ;
   if (!ok(order_is(c->order, &p, b), "%s: the order", c->name))
-    for (unsigned int k = 0 ; k < p.n ; k++) note("%s", block(b, p.order[k])->name) ;
+    for (unsigned int k = 0 ; k < p.n ; k++) note("%s", s4_block_at(b, p.order[k])->name) ;
   s4_detachplan_free(&p) ;
   s4_mounts_free(&ms) ;
   stralloc_free(&text) ;
@@ -555,8 +547,8 @@ static struct { char const *name ; char const *found ; struct planned const *pla
   { "btrfs", "dm-0 dm 253:0 (CRYPT one), dm-1 dm 253:1 (CRYPT two words), dm-2 dm 253:2 (dm md0), md0 md 9:0 (raid1), md0 part md0p1 259:0", btrfs },
   { "garbled", "dm-1 dm " NONUMBER " (dm no-dev), dm-2 dm " NONUMBER " (dm no-minor), dm-3 dm 253:3 (dm ), dm-4 < dm-1, "
     "dm-4 dm 253:4 (  a name - of many words ), dm-5 dm 253:5 (dm ), dm-6 dm " NONUMBER " (dm x), loop0 loop 7:0 (), "
-    "loop1 loop " NONUMBER " (/no/dev), md0 < a name, md0 < dm-3, md0 md 9:0 (no level), md0 part md0p1 " NONUMBER ", "
-    "md0 part md0p2 259:1, md2 md 9:2 (raid1) external", garbled },
+    "loop1 loop " NONUMBER " (/no/dev), md0 < a name, md0 < dm-3, md0 < dm-3, md0 md 9:0 (no level), "
+    "md0 part md0p1 " NONUMBER ", md0 part md0p2 259:1, md0 part p4 259:3, md2 md 9:2 (raid1) external", garbled },
 } ;
 
  /* One after the other into the same: what was there is replaced. */
@@ -588,9 +580,9 @@ static void no_sysfs (void)
   s4_blocks b = S4_BLOCKS_ZERO ;
   stralloc text = STRALLOC_ZERO ;
   use_tree("empty", &text) ;
-  ok(s4_blocks_find(&b) && !count(&b), "an empty /sys: there are none") ;
-  ok(s4_block_kind("dm-0") == S4_NO_BLOCK && s4_block_kind("md0") == S4_NO_BLOCK && s4_block_kind("loop0") == S4_NO_BLOCK
-   && s4_block_kind("") == S4_NO_BLOCK, "an empty /sys: no name is of any kind") ;
+  ok(s4_blocks_find(&b) && !s4_blocks_count(&b), "an empty /sys: there are none") ;
+  ok(s4_block_kind("dm-0") == S4_NO_BLOCK && s4_block_kind("md0") == S4_NO_BLOCK
+   && s4_block_kind("loop0") == S4_NO_BLOCK && s4_block_kind("") == S4_NO_BLOCK, "an empty /sys: no name is of any kind") ;
 }
 
 static void tower_tree (unsigned int n)
@@ -622,7 +614,8 @@ static void tower (void)
   tower_tree(HIGH) ;
   if (!s4_blocks_find(&b) || !s4_detachplan_make(&p, &b, &policy)) give_up("a tower: ", "no plan") ;
   good = p.n == HIGH ;
-  for (unsigned int k = 0 ; k < p.n && good ; k++) good = block(&b, p.order[k])->device == number((struct number){ 253, k }) ;
+  for (unsigned int k = 0 ; k < p.n && good ; k++)
+    good = s4_block_at(&b, p.order[k])->device == number((struct number){ 253, k }) ;
   ok(good, "a tower of %u: from its top to the ground", HIGH) ;
   s4_detachplan_free(&p) ;
   parse_mounts(&ms, "21 20 253:0 / /top rw - ext4 /dev/dm-0 rw\n") ;
