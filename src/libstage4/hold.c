@@ -27,8 +27,8 @@
 struct opener { pid_t pid ; int socket ; } ;
 
  /*
-   Without O_PATH, which triggers no automount. What is on autofs itself after that is the place where nothing was
-   mounted: to hold it would keep nothing there.
+   Without O_PATH, which triggers no automount. What is on autofs itself after that has nothing mounted on it, or is the
+   directory of an indirect map: to hold it would keep nothing there.
  */
 
 static int open_dir (char const *dir, int to)

@@ -18,7 +18,7 @@ common='
 mkdir -p /boot /var /etc/finalize-staged
 mv /etc/finalize /etc/plain /etc/finalize-staged/
 mount -t ext4 /dev/vda /var
-automount /boot /dev/vdb vfat 1 >/run/auto &
+automount /boot /dev/vdb vfat 1 >/run/auto & automounter=$!
 await grep -q ready /run/auto
 is_boot () { grep -q " /boot vfat " /proc/mounts ; }
 attempts_are () { test "$(grep -c kept /run/auto)" -ge "$1" ; }
@@ -65,6 +65,21 @@ killed_guest () {
 check "without it: the automount happens" test -e /boot/loader
 check "without it: it expires" await grep -q expired /run/auto
 check "without it: it is away" not is_boot
+: >/run/liar
+said=$(stage4-hold -p /boot true 2>&1)
+check "nothing is mounted: an error" test "$said" = 'stage4-hold: fatal: unable to open /boot: Too many levels of symbolic links'
+rm /run/liar
+mkdir /auto
+begin autofs indirect /auto
+check "a place for automounts: an error" test "$(stage4-hold -p /auto true 2>&1)" = 'stage4-hold: fatal: nothing was mounted on /auto, which is autofs'
+kill -STOP $automounter
+before=$(ms)
+check "the automounter hangs: an error" test "$(stage4-hold -t 1s -p /boot true 2>&1)" = 'stage4-hold: fatal: unable to open /boot within 1.0 s'
+check "the automounter hangs: within its limit" test $(($(ms) - before)) -lt 10000
+check "the automounter hangs: nobody is left of it" not pidof stage4-hold @tage4-hold
+kill -CONT $automounter
+await is_boot
+await not is_boot
 staged new
 : >/run/slow
 $plain start & starter=$!
@@ -84,6 +99,8 @@ echo "=== staged and held"
 sleep 1000
 END
 guest_says "without it: the automount happens" "without it: it expires" "without it: it is away" \
+  "nothing is mounted: an error" "a place for automounts: an error" "the automounter hangs: an error" "the automounter hangs: within its limit" \
+  "the automounter hangs: nobody is left of it" \
   "a slow automount: in the end it is ready" "it is mounted" \
   "held: it stays through eight attempts to take it away" "held: one process that sleeps" "in another mount namespace: it warns"
 ok "killed before: the choice is the old one" file_is loader.conf "$work/old" "$work/boot.img"

@@ -1,7 +1,8 @@
 /*
    automount DIR DEVICE TYPE SECONDS: an automounter. Mounts the device on DIR when somebody wants to go in there, and tries
    four times a second to unmount it, when nobody has used it for so long. Says "ready", then "mounted", "kept" (an
-   attempt, it is in use, or not unused for long enough) and "expired". With a file /run/slow it takes 2 seconds to mount.
+   attempt, it is in use, or not unused for long enough) and "expired". With a file /run/slow it takes 2 seconds to mount; with
+   /run/liar it says that it has, and hasn't.
 */
 
 #define _GNU_SOURCE
@@ -34,6 +35,7 @@ static void expire (int fd)
 
 static int mount_it (char const *dir, char const *device, char const *type)
 {
+  if (!access("/run/liar", F_OK)) return 1 ;
   if (!access("/run/slow", F_OK)) sleep(2) ;
   if (mount(device, dir, type, 0, 0) < 0) return 0 ;
   say("mounted") ;
