@@ -31,6 +31,7 @@ src/libstage4/freeze.o: src/libstage4/freeze.c src/include-local/stage4.h
 src/libstage4/fstype.o: src/libstage4/fstype.c src/include-local/stage4.h
 src/libstage4/guard.o: src/libstage4/guard.c src/include-local/stage4.h
 src/libstage4/hands.o: src/libstage4/hands.c src/include-local/stage4.h
+src/libstage4/hold.o: src/libstage4/hold.c src/include-local/stage4.h
 src/libstage4/holders.o: src/libstage4/holders.c src/include-local/stage4.h
 src/libstage4/hook.o: src/libstage4/hook.c src/include-local/stage4.h
 src/libstage4/keep.o: src/libstage4/keep.c src/include-local/stage4.h
@@ -94,6 +95,7 @@ src/stage4/stage4-begin.o src/stage4/stage4-begin.mc.o: src/stage4/stage4-begin.
 src/stage4/stage4-busy.o src/stage4/stage4-busy.mc.o: src/stage4/stage4-busy.c src/include-local/stage4.h
 src/stage4/stage4-detach.o src/stage4/stage4-detach.mc.o: src/stage4/stage4-detach.c src/include-local/stage4.h
 src/stage4/stage4-freeze.o src/stage4/stage4-freeze.mc.o: src/stage4/stage4-freeze.c src/include-local/stage4.h
+src/stage4/stage4-hold.o src/stage4/stage4-hold.mc.o: src/stage4/stage4-hold.c src/include-local/stage4.h
 src/stage4/stage4-hook.o src/stage4/stage4-hook.mc.o: src/stage4/stage4-hook.c src/include-local/stage4.h
 src/stage4/stage4-hookdir.o src/stage4/stage4-hookdir.mc.o: src/stage4/stage4-hookdir.c src/include-local/stage4.h
 src/stage4/stage4-hpr.o src/stage4/stage4-hpr.mc.o: src/stage4/stage4-hpr.c src/include-local/stage4.h
@@ -132,7 +134,7 @@ src/tests/test-time.o: src/tests/test-time.c src/include-local/stage4.h src/test
 src/tests/test-victims.o: src/tests/test-victims.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-worker.o: src/tests/test-worker.c src/include-local/stage4.h src/tests/tap.h
 
-libstage4.a.xyzzy: src/libstage4/apart.o src/libstage4/ask.o src/libstage4/await.o src/libstage4/blockdev.o src/libstage4/blocks.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/busy.o src/libstage4/busyfind.o src/libstage4/busyprocs.o src/libstage4/cgroups.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/detach.o src/libstage4/detachpass.o src/libstage4/detachpaths.o src/libstage4/detachplan.o src/libstage4/dm.o src/libstage4/elf.o src/libstage4/elsewhere.o src/libstage4/emergency.o src/libstage4/fdkind.o src/libstage4/fields.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/flow.o src/libstage4/force.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/guard.o src/libstage4/hands.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/kill.o src/libstage4/ladder.o src/libstage4/leftovers.o src/libstage4/letgo.o src/libstage4/lock.o src/libstage4/loops.o src/libstage4/manifest.o src/libstage4/memlimit.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/mounttree.o src/libstage4/multipath.o src/libstage4/names.o src/libstage4/newfs.o src/libstage4/node.o src/libstage4/omit.o src/libstage4/order.o src/libstage4/overlay.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/pending.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/pstore.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/rootfs.o src/libstage4/scan.o src/libstage4/searchpath.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/storage.o src/libstage4/stuck.o src/libstage4/superblock.o src/libstage4/superblocks.o src/libstage4/swapdev.o src/libstage4/swapkind.o src/libstage4/swaps.o src/libstage4/sysfs.o src/libstage4/thaw.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/unmountleft.o src/libstage4/unmountpass.o src/libstage4/unmountreadonly.o src/libstage4/unseen.o src/libstage4/untangle.o src/libstage4/uppers.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/watchdog.o src/libstage4/worker.o
+libstage4.a.xyzzy: src/libstage4/apart.o src/libstage4/ask.o src/libstage4/await.o src/libstage4/blockdev.o src/libstage4/blocks.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/busy.o src/libstage4/busyfind.o src/libstage4/busyprocs.o src/libstage4/cgroups.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/detach.o src/libstage4/detachpass.o src/libstage4/detachpaths.o src/libstage4/detachplan.o src/libstage4/dm.o src/libstage4/elf.o src/libstage4/elsewhere.o src/libstage4/emergency.o src/libstage4/fdkind.o src/libstage4/fields.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/flow.o src/libstage4/force.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/guard.o src/libstage4/hands.o src/libstage4/hold.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/kill.o src/libstage4/ladder.o src/libstage4/leftovers.o src/libstage4/letgo.o src/libstage4/lock.o src/libstage4/loops.o src/libstage4/manifest.o src/libstage4/memlimit.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/mounttree.o src/libstage4/multipath.o src/libstage4/names.o src/libstage4/newfs.o src/libstage4/node.o src/libstage4/omit.o src/libstage4/order.o src/libstage4/overlay.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/pending.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/pstore.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/rootfs.o src/libstage4/scan.o src/libstage4/searchpath.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/storage.o src/libstage4/stuck.o src/libstage4/superblock.o src/libstage4/superblocks.o src/libstage4/swapdev.o src/libstage4/swapkind.o src/libstage4/swaps.o src/libstage4/sysfs.o src/libstage4/thaw.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/unmountleft.o src/libstage4/unmountpass.o src/libstage4/unmountreadonly.o src/libstage4/unseen.o src/libstage4/untangle.o src/libstage4/uppers.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/watchdog.o src/libstage4/worker.o
 INTERNAL_LIBS := libstage4.a.xyzzy
 
 stage4: src/multicall/stage4.o ${MULTICALL_OBJS} libstage4.a.xyzzy -ls6 -lexecline -lskarnet
@@ -145,6 +147,8 @@ stage4-detach: src/stage4/stage4-detach.o libstage4.a.xyzzy -lexecline -lskarnet
 stage4-detach: EXTRA_LIBS := ${SYSCLOCK_LIB}
 stage4-freeze: src/stage4/stage4-freeze.o libstage4.a.xyzzy -lexecline -lskarnet
 stage4-freeze: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-hold: src/stage4/stage4-hold.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-hold: EXTRA_LIBS := ${SYSCLOCK_LIB}
 stage4-hook: src/stage4/stage4-hook.o libstage4.a.xyzzy -lexecline -lskarnet
 stage4-hook: EXTRA_LIBS := ${SYSCLOCK_LIB}
 stage4-hookdir: src/stage4/stage4-hookdir.o libstage4.a.xyzzy -lexecline -lskarnet

@@ -71,13 +71,15 @@ make_image () {
   if test -e "$image/bin/stage4" ; then    # the one binary: its links
     for program in "$top"/src/stage4/deps-exe/* ; do ln -sf stage4 "$image/bin/${program##*/}" ; done
   fi
-  copy /usr/bin /usr/bin/timeout /usr/bin/execlineb /usr/bin/s6-svscan /usr/bin/s6-supervise /usr/bin/s6-svscanctl
+  copy /usr/bin /usr/bin/timeout /usr/bin/execlineb /usr/bin/s6-svscan /usr/bin/s6-supervise /usr/bin/s6-svscanctl \
+    /usr/bin/s6-svc /usr/bin/s6-svstat /usr/bin/flock
   copy /usr/lib/execline/bin /usr/lib/execline/bin/execlineb /usr/lib/execline/bin/export \
     /usr/lib/execline/bin/importas /usr/lib/execline/bin/exec /usr/lib/execline/bin/foreground
   rm -f "$image/bin/dash"
   copy /bin /bin/dash                      # a dynamic program of this machine
   mkdir -p "$image/t/$2"
   cp "$top/tests/lib.sh" "$image/t/"
+  cp -R "$top/examples" "$image/t/"
   cp "$1" "$image/t/$2/"
 }
 

@@ -21,5 +21,6 @@ S4_PROGRAM(hpr)
 S4_PROGRAM(ramfs)
 S4_PROGRAM(takeover)
 S4_PROGRAM(busy)
+S4_PROGRAM(hold)
 
 #undef S4_PROGRAM

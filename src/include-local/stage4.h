@@ -1578,6 +1578,20 @@ extern int s4_busy_processes (genalloc *found, genalloc const *places, s4_tree c
   s4_ms timeout) ;
 
 
+ /* hold.c: directories that stay open */
+
+typedef struct s4_held_s s4_held ;
+struct s4_held_s
+{
+  char const *dir ;
+  int fd ;             /* not close-on-exec; -1 */
+  int err ;            /* 0, an errno, or: */
+#define S4_STILL_AUTOFS 255   /* nothing was mounted there */
+} ;
+ /* opens these, side by side, in children; 1: all of them, else those that could be opened stay open */
+extern int s4_hold_dirs (s4_held *, unsigned int n, s4_ms timeout) ;
+
+
  /* hook.c: one program, or a part of the chain, with a limit (hook, hookdir, settle) */
 
 typedef pid_t s4_fork_func (int keep) ;   /* s4_fork_program or s4_fork_step */

@@ -107,6 +107,9 @@ $ helper walker stage4-nuke stage4-takeover -t 0 /run/service true
 $ helper walker stage4-nuke stage4-busy
 !~ stage4-busy: fatal: usage: .*
 = 100
+$ helper walker stage4-nuke stage4-hold -p relative true
+!~ stage4-hold: fatal: invalid .*: relative
+= 100
 $ helper walker stage4-nuke -v 4 true
 ! stage4-nuke: fatal: invalid verbosity: 4
 = 100

@@ -8,6 +8,7 @@
     helper victim [options]        see below; prints the pid once it is ready
     helper full cmd...             cmd with a full pipe as stderr that nobody reads; "full: exit N, N ms, N bytes" at last
     helper records cmd...          cmd with a socket as stderr that keeps records; prints each as "length text"
+    helper pending cmd...          cmd with SIGTERM ignored, blocked, and sent already
     helper code cmd...             cmd with the variable ?, which shells don't let pass, as CODE
     helper walker cmd...           cmd with STAGE4_WALK=its own pid
     helper respawn N FILE SCRIPT   keeps N children alive, until there is FILE; then executes sh SCRIPT
@@ -341,6 +342,19 @@ static int do_walker (int argc, char **argv)
   if (!argc) return 100 ;
   snprintf(pid, sizeof pid, "%d", (int)getpid()) ;
   setenv("STAGE4_WALK", pid, 1) ;
+  run(argv) ;
+  return 0 ;
+}
+
+static int do_pending (int argc, char **argv)
+{
+  sigset_t term ;
+  if (!argc) return 100 ;
+  sigemptyset(&term) ;
+  sigaddset(&term, SIGTERM) ;
+  sigprocmask(SIG_BLOCK, &term, 0) ;
+  signal(SIGTERM, SIG_IGN) ;   /* where it is blocked it stays pending nevertheless */
+  kill(getpid(), SIGTERM) ;
   run(argv) ;
   return 0 ;
 }
@@ -724,7 +738,7 @@ int main (int argc, char **argv)
   static struct { char const *name ; int (*f) (int, char **) ; } const all[] =
   {
     { "ms", &do_ms }, { "box", &do_box }, { "nobody", &do_nobody }, { "victim", &do_victim }, { "full", &do_full },
-    { "records", &do_records }, { "walker", &do_walker }, { "code", &do_code }, { "respawn", &do_respawn }, { "setsid", &do_setsid }, { "lock", &do_lock },
+    { "records", &do_records }, { "walker", &do_walker }, { "pending", &do_pending }, { "code", &do_code }, { "respawn", &do_respawn }, { "setsid", &do_setsid }, { "lock", &do_lock },
     { "spoilt", &do_spoilt }, { "look", &do_look },
     { "terminal", &do_terminal }, { "reader", &do_reader }, { "without", &do_without },
     { "login", &do_login }, { "threads", &do_threads }, { "thread", &do_thread }, { "traced", &do_traced }, { "bare", &do_bare }, { "zombie", &do_zombie },
