@@ -1510,6 +1510,29 @@ extern int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4
 
  /* A foreign program: 0, 1, 99 or 111, reported. */
 extern int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace) ;
+ /* the same, begun otherwise than by s4_fork_program */
+extern int s4_hook_by (s4_fork_func *begin, char const *const *argv, s4_ms timeout, s4_ms killgrace) ;
+
+
+ /* hookfiles.c: the files of directories that are to be run (hookdir, runonce) */
+
+enum s4_hookfile_e { S4_HOOK_RUNS = '+', S4_HOOK_MASKS = '0', S4_HOOK_UNSAFE = 'w', S4_HOOK_NOT_EXECUTABLE = 'x' } ;
+
+typedef struct s4_hookfile_s s4_hookfile ;
+struct s4_hookfile_s
+{
+  char const *name ;          /* the last part of path */
+  char const *path ;
+  unsigned int rank ;         /* of its directory on the command line */
+  enum s4_hookfile_e verdict ;
+} ;
+ /* appends s4_hookfile: path itself, or what is in that directory, which a child lists; 0 with errno. None is fine */
+extern int s4_hookfiles_add (genalloc *files, char const *path, unsigned int rank) ;
+extern void s4_hookfiles_sort (genalloc *files) ;   /* by name, those of one name by rank */
+ /* whoever it belongs to, without a look at its directory; may block */
+extern enum s4_hookfile_e s4_hookfile_judge (char const *path) ;
+ /* others than root and this user can write it */
+extern int s4_others_can_write (struct stat const *) ;
 
 
  /* ramfs.c: the shutdown ramfs as it is used; manifest.c: the list in it */
