@@ -131,6 +131,7 @@ src/tests/test-mountplan.o: src/tests/test-mountplan.c src/include-local/stage4.
 src/tests/test-pathwalk.o: src/tests/test-pathwalk.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-process.o: src/tests/test-process.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-pstore.o: src/tests/test-pstore.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-runonce.o: src/tests/test-runonce.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-storage.o: src/tests/test-storage.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-swaps.o: src/tests/test-swaps.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-time.o: src/tests/test-time.c src/include-local/stage4.h src/tests/tap.h
@@ -216,6 +217,8 @@ test-process: src/tests/test-process.o libstage4.a.xyzzy -lexecline -lskarnet
 test-process: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-pstore: src/tests/test-pstore.o libstage4.a.xyzzy -lexecline -lskarnet
 test-pstore: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-runonce: src/tests/test-runonce.o libstage4.a.xyzzy -lexecline -lskarnet
+test-runonce: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-storage: src/tests/test-storage.o libstage4.a.xyzzy -lexecline -lskarnet
 test-storage: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-swaps: src/tests/test-swaps.o libstage4.a.xyzzy -lexecline -lskarnet
