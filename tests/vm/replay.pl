@@ -1,7 +1,8 @@
 # replay.pl LOG IMAGE OUT CUTS SEED : what a disk, IMAGE before, holds after a power cut at CUTS moments, one behind the other
 # in OUT. LOG is QEMU's (blklogwrites), in the format of dm-log-writes. What was flushed is there; of each later write
 # all, nothing, or its first blocks of 4 KiB; but a script's mark, behind the file system, always is.
-# For each moment a line: its number, how many scripts had left their mark, "lost" how many writes.
+# For each moment a line: its number, how many scripts had left their mark, how many were said to be done (by marks
+# behind those), "lost" how many writes.
 use strict ;
 use warnings ;
 no warnings 'portable' ;   # of numbers of 64 bits
@@ -28,7 +29,7 @@ for (1 .. $count)
   push @writes, { at => $at * $sector, data => $data, flags => $flags, mark => $at * $sector > $fs_end } ;
 }
 my @marks = grep { $_->{mark} } @writes ;
-die scalar(@marks) . " marks\n" unless @marks == 8 ;
+die scalar(@marks) . " marks\n" unless @marks == 8 + 5 ;
 
 open(my $in, '<:raw', $image) or die "$image: $!\n" ;
 read($in, my $before, $size) == $size or die "$image is too short\n" ;
@@ -38,14 +39,16 @@ srand($seed) ;
 for my $cut (0 .. $cuts - 1)
 {
   my $end = 1 + int(rand(@writes)) ;
-  my ($flushed, $lost, $marks) = (0, 0, 0) ;
+  my ($flushed, $lost, $marks, $told) = (0, 0, 0, 0) ;
   for (0 .. $end - 1) { $flushed = $_ if $writes[$_]{flags} & $FLUSH ; }
   my $disk = $before ;
   for my $i (0 .. $end - 1)
   {
     my $w = $writes[$i] ;
     my $keep = length $w->{data} ;
-    $marks++ if $w->{mark} ;
+    my $mark = $w->{mark} ? ($w->{at} - $fs_end) / $block : 0 ;
+    $marks++ if $mark and $mark <= 8 ;
+    $told = $mark - 8 if $mark > 8 ;
     if ($i >= $flushed and !$w->{mark} and !($w->{flags} & $FUA) and $keep)
     {
       my $kind = int(rand(3)) ;
@@ -63,7 +66,7 @@ for my $cut (0 .. $cuts - 1)
     seek($o, $cut * $size + $at, 0) ;
     print $o $piece or die "$out: $!\n" ;
   }
-  print "$cut $marks lost $lost at $end of " . @writes . "\n" ;
+  print "$cut $marks $told lost $lost at $end of " . @writes . "\n" ;
 }
 truncate($o, $cuts * $size) ;
 close($o) or die "$out: $!\n" ;

@@ -1,5 +1,6 @@
 #!/bin/bash
-# stage4-runonce and power cuts. QEMU writes down all that a disk is told while eight scripts run once. From that the disk
+# stage4-runonce and power cuts. QEMU writes down all that a disk is told while eight scripts run once, four of them one
+# after the other, then four by a stage4-runonce each, which says that it is done by its end. From that the disk
 # is made as it would be after a cut at 50 moments, with any part of what was not flushed; a second machine says what
 # each of them has recorded, and what runs again. CUTS, SEED: others.
 . "$(dirname "$0")/lib.sh"
@@ -9,8 +10,9 @@ seed=${SEED:-6}
 vm_test loop
 vm_test_stage4
 
-# Behind the file system of 16 MiB each script leaves a mark, by itself, without a flush: it has run.
-mkdir "$work/stage/once"
+# Behind the file system of 16 MiB each script leaves a mark, by itself, without a flush: it has run; and the guest one
+# for what a stage4-runonce has ended with.
+mkdir "$work/stage/once" "$work/stage/first"
 for i in 1 2 3 4 5 6 7 8 ; do
   cat >"$work/stage/once/$i" <<END
 #!/bin/sh
@@ -19,6 +21,7 @@ test ! -e /marks || echo $i | dd of=/dev/vda bs=4096 seek=$((4096 + i)) conv=syn
 END
   chmod 755 "$work/stage/once/$i"
 done
+cp "$work"/stage/once/[1-4] "$work/stage/first/"
 
 new_disks 16M state
 truncate -s 17M "$work/state.img"
@@ -30,16 +33,25 @@ VM_QEMU="-blockdev driver=file,node-name=disk,filename=$work/state.img
   -device virtio-blk-pci,drive=logged,write-cache=on" guest <<'END'
 touch /marks
 mount_disk /dev/vda /mnt/state
-check "all of them run once" stage4-runonce -s /mnt/state/lib/once /once
+ended () {
+  echo $1 | dd of=/dev/vda bs=4096 seek=$((4096 + 8 + $1)) conv=sync oflag=direct 2>/dev/null
+}
+check "four of them run once" stage4-runonce -s /mnt/state/lib/once /first
+ended 4
+for i in 5 6 7 8 ; do
+  check "$i runs once" stage4-runonce -s /mnt/state/lib/once /once/$i
+  ended $i
+done
 check "nothing is left" stage4-runonce -n -s /mnt/state/lib/once /once
 # as if the power failed: nothing more is flushed
 poweroff -f -n
 END
-guest_says "all of them run once" "nothing is left"
+guest_says "four of them run once" "5 runs once" "6 runs once" "7 runs once" "8 runs once" "nothing is left"
 ok "each of them ran" test "$(grep -o '=== ran .' "$console" | tr -d '\n')" = \
   '=== ran 1=== ran 2=== ran 3=== ran 4=== ran 5=== ran 6=== ran 7=== ran 8'
 
-# One disk for all of them; a line each: which scripts had run, what was written and not flushed, how much of it was lost
+# One disk for all of them; a line each: how many scripts had run, how many had been said to be done, how many writes were
+# lost
 rm -f "$work/cuts.img"
 ok "the writes can be replayed" perl "$top/tests/vm/replay.pl" "$work/writes.log" "$work/before.img" "$work/cuts.img" "$cuts" "$seed"
 cp "$work/out" "$work/moments"
@@ -102,13 +114,14 @@ of () {
 
 # judge_all : prints what is wrong
 judge_all () {
-  local i recorded again last all=12345678
-  while read -r i last _ ; do
+  local i recorded again last told all=12345678
+  while read -r i last told _ ; do
     recorded=$(of "$i" 'done') again=$(of "$i" ran)
     grep -q "=== cut $i done" "$console" || echo "cut $i: not judged"
     test "${all:0:${#recorded}}" = "$recorded" || echo "cut $i: there are gaps in what is recorded: $recorded"
     test "$recorded$again" = $all || echo "cut $i: recorded $recorded, ran again $again"
     test "${#recorded}" -le "$last" || echo "cut $i: recorded $recorded, but only $last had run"
+    test "${#recorded}" -ge "$told" || echo "cut $i: $told were said to be done, recorded $recorded"
     test "${#recorded}" -ge $((last - 1)) || echo "cut $i: $last had begun, recorded $recorded"
   done <"$work/moments"
 }
