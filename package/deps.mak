@@ -34,6 +34,7 @@ src/libstage4/hands.o: src/libstage4/hands.c src/include-local/stage4.h
 src/libstage4/hold.o: src/libstage4/hold.c src/include-local/stage4.h
 src/libstage4/holders.o: src/libstage4/holders.c src/include-local/stage4.h
 src/libstage4/hook.o: src/libstage4/hook.c src/include-local/stage4.h
+src/libstage4/hookfiles.o: src/libstage4/hookfiles.c src/include-local/stage4.h
 src/libstage4/keep.o: src/libstage4/keep.c src/include-local/stage4.h
 src/libstage4/kill.o: src/libstage4/kill.c src/include-local/stage4.h
 src/libstage4/ladder.o: src/libstage4/ladder.c src/include-local/stage4.h
@@ -52,6 +53,8 @@ src/libstage4/names.o: src/libstage4/names.c src/include-local/stage4.h
 src/libstage4/newfs.o: src/libstage4/newfs.c src/include-local/stage4.h
 src/libstage4/node.o: src/libstage4/node.c src/include-local/stage4.h
 src/libstage4/omit.o: src/libstage4/omit.c src/include-local/stage4.h
+src/libstage4/once.o: src/libstage4/once.c src/include-local/stage4.h
+src/libstage4/oncelook.o: src/libstage4/oncelook.c src/include-local/stage4.h
 src/libstage4/order.o: src/libstage4/order.c src/include-local/stage4.h
 src/libstage4/overlay.o: src/libstage4/overlay.c src/include-local/stage4.h
 src/libstage4/paths.o: src/libstage4/paths.c src/include-local/stage4.h
@@ -68,9 +71,14 @@ src/libstage4/rootfs.o: src/libstage4/rootfs.c src/include-local/stage4.h
 src/libstage4/scan.o: src/libstage4/scan.c src/include-local/stage4.h
 src/libstage4/searchpath.o: src/libstage4/searchpath.c src/include-local/stage4.h
 src/libstage4/spare.o: src/libstage4/spare.c src/include-local/stage4.h
+src/libstage4/stamps.o: src/libstage4/stamps.c src/include-local/stage4.h
+src/libstage4/stampsload.o: src/libstage4/stampsload.c src/include-local/stage4.h
+src/libstage4/stampslock.o: src/libstage4/stampslock.c src/include-local/stage4.h
 src/libstage4/step.o: src/libstage4/step.c src/include-local/stage4.h
 src/libstage4/storage.o: src/libstage4/storage.c src/include-local/stage4.h
 src/libstage4/stuck.o: src/libstage4/stuck.c src/include-local/stage4.h
+src/libstage4/sums.o: src/libstage4/sums.c src/include-local/stage4.h
+src/libstage4/sumsload.o: src/libstage4/sumsload.c src/include-local/stage4.h
 src/libstage4/superblock.o: src/libstage4/superblock.c src/include-local/stage4.h
 src/libstage4/superblocks.o: src/libstage4/superblocks.c src/include-local/stage4.h
 src/libstage4/swapdev.o: src/libstage4/swapdev.c src/include-local/stage4.h
@@ -102,6 +110,7 @@ src/stage4/stage4-hpr.o src/stage4/stage4-hpr.mc.o: src/stage4/stage4-hpr.c src/
 src/stage4/stage4-nuke.o src/stage4/stage4-nuke.mc.o: src/stage4/stage4-nuke.c src/include-local/stage4.h
 src/stage4/stage4-pivot.o src/stage4/stage4-pivot.mc.o: src/stage4/stage4-pivot.c src/include-local/stage4.h
 src/stage4/stage4-ramfs.o src/stage4/stage4-ramfs.mc.o: src/stage4/stage4-ramfs.c src/include-local/stage4.h src/include-local/programs.h
+src/stage4/stage4-runonce.o src/stage4/stage4-runonce.mc.o: src/stage4/stage4-runonce.c src/include-local/stage4.h
 src/stage4/stage4-settle.o src/stage4/stage4-settle.mc.o: src/stage4/stage4-settle.c src/include-local/stage4.h
 src/stage4/stage4-swapoff.o src/stage4/stage4-swapoff.mc.o: src/stage4/stage4-swapoff.c src/include-local/stage4.h
 src/stage4/stage4-takeover.o src/stage4/stage4-takeover.mc.o: src/stage4/stage4-takeover.c src/include-local/stage4.h
@@ -128,13 +137,14 @@ src/tests/test-mountplan.o: src/tests/test-mountplan.c src/include-local/stage4.
 src/tests/test-pathwalk.o: src/tests/test-pathwalk.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-process.o: src/tests/test-process.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-pstore.o: src/tests/test-pstore.c src/include-local/stage4.h src/tests/tap.h
+src/tests/test-runonce.o: src/tests/test-runonce.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-storage.o: src/tests/test-storage.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-swaps.o: src/tests/test-swaps.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-time.o: src/tests/test-time.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-victims.o: src/tests/test-victims.c src/include-local/stage4.h src/tests/tap.h
 src/tests/test-worker.o: src/tests/test-worker.c src/include-local/stage4.h src/tests/tap.h
 
-libstage4.a.xyzzy: src/libstage4/apart.o src/libstage4/ask.o src/libstage4/await.o src/libstage4/blockdev.o src/libstage4/blocks.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/busy.o src/libstage4/busyfind.o src/libstage4/busyprocs.o src/libstage4/cgroups.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/detach.o src/libstage4/detachpass.o src/libstage4/detachpaths.o src/libstage4/detachplan.o src/libstage4/dm.o src/libstage4/elf.o src/libstage4/elsewhere.o src/libstage4/emergency.o src/libstage4/fdkind.o src/libstage4/fields.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/flow.o src/libstage4/force.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/guard.o src/libstage4/hands.o src/libstage4/hold.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/keep.o src/libstage4/kill.o src/libstage4/ladder.o src/libstage4/leftovers.o src/libstage4/letgo.o src/libstage4/lock.o src/libstage4/loops.o src/libstage4/manifest.o src/libstage4/memlimit.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/mounttree.o src/libstage4/multipath.o src/libstage4/names.o src/libstage4/newfs.o src/libstage4/node.o src/libstage4/omit.o src/libstage4/order.o src/libstage4/overlay.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/pending.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/pstore.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/rootfs.o src/libstage4/scan.o src/libstage4/searchpath.o src/libstage4/spare.o src/libstage4/step.o src/libstage4/storage.o src/libstage4/stuck.o src/libstage4/superblock.o src/libstage4/superblocks.o src/libstage4/swapdev.o src/libstage4/swapkind.o src/libstage4/swaps.o src/libstage4/sysfs.o src/libstage4/thaw.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/unmountleft.o src/libstage4/unmountpass.o src/libstage4/unmountreadonly.o src/libstage4/unseen.o src/libstage4/untangle.o src/libstage4/uppers.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/watchdog.o src/libstage4/worker.o
+libstage4.a.xyzzy: src/libstage4/apart.o src/libstage4/ask.o src/libstage4/await.o src/libstage4/blockdev.o src/libstage4/blocks.o src/libstage4/bring.o src/libstage4/budget.o src/libstage4/busy.o src/libstage4/busyfind.o src/libstage4/busyprocs.o src/libstage4/cgroups.o src/libstage4/chain.o src/libstage4/child.o src/libstage4/detach.o src/libstage4/detachpass.o src/libstage4/detachpaths.o src/libstage4/detachplan.o src/libstage4/dm.o src/libstage4/elf.o src/libstage4/elsewhere.o src/libstage4/emergency.o src/libstage4/fdkind.o src/libstage4/fields.o src/libstage4/finish.o src/libstage4/fit.o src/libstage4/flow.o src/libstage4/force.o src/libstage4/freeze.o src/libstage4/fstype.o src/libstage4/guard.o src/libstage4/hands.o src/libstage4/hold.o src/libstage4/holders.o src/libstage4/hook.o src/libstage4/hookfiles.o src/libstage4/keep.o src/libstage4/kill.o src/libstage4/ladder.o src/libstage4/leftovers.o src/libstage4/letgo.o src/libstage4/lock.o src/libstage4/loops.o src/libstage4/manifest.o src/libstage4/memlimit.o src/libstage4/mountid.o src/libstage4/mountinfo.o src/libstage4/mountplan.o src/libstage4/mounttree.o src/libstage4/multipath.o src/libstage4/names.o src/libstage4/newfs.o src/libstage4/node.o src/libstage4/omit.o src/libstage4/once.o src/libstage4/oncelook.o src/libstage4/order.o src/libstage4/overlay.o src/libstage4/paths.o src/libstage4/pathwalk.o src/libstage4/pending.o src/libstage4/proc.o src/libstage4/process.o src/libstage4/pstore.o src/libstage4/ramfill.o src/libstage4/ramfs.o src/libstage4/reboot.o src/libstage4/report.o src/libstage4/rootfs.o src/libstage4/scan.o src/libstage4/searchpath.o src/libstage4/spare.o src/libstage4/stamps.o src/libstage4/stampsload.o src/libstage4/stampslock.o src/libstage4/step.o src/libstage4/storage.o src/libstage4/stuck.o src/libstage4/sums.o src/libstage4/sumsload.o src/libstage4/superblock.o src/libstage4/superblocks.o src/libstage4/swapdev.o src/libstage4/swapkind.o src/libstage4/swaps.o src/libstage4/sysfs.o src/libstage4/thaw.o src/libstage4/time.o src/libstage4/unmount.o src/libstage4/unmountleft.o src/libstage4/unmountpass.o src/libstage4/unmountreadonly.o src/libstage4/unseen.o src/libstage4/untangle.o src/libstage4/uppers.o src/libstage4/victims.o src/libstage4/walk.o src/libstage4/watchdog.o src/libstage4/worker.o
 INTERNAL_LIBS := libstage4.a.xyzzy
 
 stage4: src/multicall/stage4.o ${MULTICALL_OBJS} libstage4.a.xyzzy -ls6 -lexecline -lskarnet
@@ -161,6 +171,8 @@ stage4-pivot: src/stage4/stage4-pivot.o libstage4.a.xyzzy -lexecline -lskarnet
 stage4-pivot: EXTRA_LIBS := ${SYSCLOCK_LIB}
 stage4-ramfs: src/stage4/stage4-ramfs.o libstage4.a.xyzzy -lexecline -lskarnet
 stage4-ramfs: EXTRA_LIBS := ${SYSCLOCK_LIB}
+stage4-runonce: src/stage4/stage4-runonce.o libstage4.a.xyzzy -lexecline -lskarnet
+stage4-runonce: EXTRA_LIBS := ${SYSCLOCK_LIB}
 stage4-settle: src/stage4/stage4-settle.o libstage4.a.xyzzy -lexecline -lskarnet
 stage4-settle: EXTRA_LIBS := ${SYSCLOCK_LIB}
 stage4-swapoff: src/stage4/stage4-swapoff.o libstage4.a.xyzzy -lexecline -lskarnet
@@ -213,6 +225,8 @@ test-process: src/tests/test-process.o libstage4.a.xyzzy -lexecline -lskarnet
 test-process: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-pstore: src/tests/test-pstore.o libstage4.a.xyzzy -lexecline -lskarnet
 test-pstore: EXTRA_LIBS := ${SYSCLOCK_LIB}
+test-runonce: src/tests/test-runonce.o libstage4.a.xyzzy -lexecline -lskarnet
+test-runonce: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-storage: src/tests/test-storage.o libstage4.a.xyzzy -lexecline -lskarnet
 test-storage: EXTRA_LIBS := ${SYSCLOCK_LIB}
 test-swaps: src/tests/test-swaps.o libstage4.a.xyzzy -lexecline -lskarnet

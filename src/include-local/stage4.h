@@ -1605,6 +1605,124 @@ extern int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4
 
  /* A foreign program: 0, 1, 99 or 111, reported. */
 extern int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace) ;
+ /* the same, begun otherwise than by s4_fork_program */
+extern int s4_hook_by (s4_fork_func *begin, char const *const *argv, s4_ms timeout, s4_ms killgrace) ;
+
+
+ /* hookfiles.c: the files of directories that are to be run (hookdir, runonce) */
+
+enum s4_hookfile_e { S4_HOOK_RUNS = '+', S4_HOOK_MASKS = '0', S4_HOOK_UNSAFE = 'w', S4_HOOK_NOT_EXECUTABLE = 'x' } ;
+
+typedef struct s4_hookfile_s s4_hookfile ;
+struct s4_hookfile_s
+{
+  char const *name ;          /* the last part of path */
+  char const *path ;
+  unsigned int rank ;         /* of its directory on the command line */
+  enum s4_hookfile_e verdict ;
+} ;
+ /* appends s4_hookfile: path itself, or what is in that directory, which a child lists; 0 with errno. None is fine */
+extern int s4_hookfiles_add (genalloc *files, char const *path, unsigned int rank) ;
+extern void s4_hookfiles_sort (genalloc *files) ;   /* by name, those of one name by rank */
+ /* whoever it belongs to, without a look at its directory; may block */
+extern enum s4_hookfile_e s4_hookfile_judge (char const *path) ;
+ /* others than root and this user can write it */
+extern int s4_others_can_write (struct stat const *) ;
+
+
+ /* sums.c: lines of sha256sum(1); pure */
+
+#define S4_HASH_SIZE 32
+
+typedef struct s4_sum_s s4_sum ;
+struct s4_sum_s
+{
+  char const *name ;
+  uint8_t hash[S4_HASH_SIZE] ;   /* SHA-256 of its content */
+} ;
+ /* cuts a line without its newline; 0: it is none */
+extern int s4_sum_scan (char *line, s4_sum *) ;
+ /* s4_sum, without lines that are empty or begin with '#'; 0 with errno, EINVAL: *bad is the number of a wrong line */
+extern int s4_sums_parse (stralloc *text, genalloc *sums, size_t *bad) ;
+ /* sumsload.c: those of a file, in a child. 0 with errno, EPERM: others than root can write it; or with *bad */
+extern int s4_sums_load (char const *file, stralloc *text, genalloc *sums, size_t *bad) ;
+extern int s4_sum_cat (stralloc *, s4_sum const *) ;   /* appends the line, with its newline; 0: no memory */
+
+#define S4_STAMP_SUFFIX ".new"   /* of a stamp that is not in place yet */
+enum s4_stampname_e { S4_STAMP_NONE, S4_STAMP_WHOLE, S4_STAMP_UNFINISHED } ;
+extern enum s4_stampname_e s4_stamp_scan (char const *name) gccattr_pure ;
+ /* the name of the stamp with such a content, of 2 * S4_HASH_SIZE + 1 bytes */
+extern void s4_stamp_fmt (char *name, char const *content, size_t len) ;
+ /* content, which is cut: that of the stamp of that name, whole, and a sum of a file's name; 0: it isn't */
+extern int s4_stamp_parse (char const *name, stralloc *content, s4_sum *) ;
+
+
+ /* stamps.c, stampsload.c, stampslock.c: the state directory of stage4-runonce; in children */
+
+enum s4_known_e { S4_KNOWN_NOT, S4_KNOWN_NAME, S4_KNOWN } ;   /* a file of that name is there, and with that content */
+
+typedef struct s4_stamp_s s4_stamp ;
+struct s4_stamp_s
+{
+  s4_sum sum ;
+  int64_t when ;             /* it was made, ns since 1970 */
+  enum s4_known_e known ;    /* after s4_once_know() */
+  int later ;                /* the same: not S4_KNOWN, and later than all that are */
+} ;
+
+typedef struct s4_stamps_s s4_stamps ;
+struct s4_stamps_s
+{
+  stralloc text ;
+  genalloc list ;    /* s4_stamp */
+  genalloc waste ;   /* char const *: names of files that were begun only, or are torn */
+  size_t torn ;      /* how many of these are torn */
+} ;
+#define S4_STAMPS_ZERO { .text = STRALLOC_ZERO, .list = GENALLOC_ZERO, .waste = GENALLOC_ZERO }
+
+ /* replaces what was there; no directory: none. 0 with errno, EPERM: others than root can write it */
+extern int s4_stamps_load (s4_stamps *, char const *dir) ;
+ /* makes the directory, with its parents, and keeps others from it. 0 with errno, EWOULDBLOCK: somebody else has it */
+extern int s4_stamps_lock (char const *dir, s4_ms timeout) ;
+extern void s4_stamps_unlock (void) ;   /* after a lock that went well */
+extern int s4_stamps_clean (s4_stamps const *, char const *dir) ;   /* unlinks the waste; 0 with errno */
+ /* A stamp on disk, but not in place; then in place, on disk as well; or its end. 0 with errno */
+extern int s4_stamp_prepare (char const *dir, s4_sum const *) ;
+extern int s4_stamp_commit (char const *dir, s4_sum const *) ;
+extern int s4_stamp_drop (char const *dir, s4_sum const *) ;
+
+
+ /* once.c: what stage4-runonce does with a file; pure, but for the two of oncelook.c */
+
+enum s4_once_e
+{
+  S4_ONCE_RUN,
+  S4_ONCE_DONE, S4_ONCE_MASKED, S4_ONCE_GONE,   /* nothing is left of these */
+  S4_ONCE_NOT_EXECUTABLE, S4_ONCE_UNSAFE, S4_ONCE_UNREADABLE, S4_ONCE_NOT_ALLOWED,   /* refused */
+  S4_ONCE_BEHIND                                /* it would run, if nothing before it had been refused */
+} ;
+
+typedef struct s4_once_s s4_once ;
+struct s4_once_s
+{
+  char const *name ;
+  char const *path ;
+  enum s4_hookfile_e verdict ;
+  int err ;                      /* 0: hash is that of its content; ENOENT: it is gone; else why it can't be read */
+  uint8_t hash[S4_HASH_SIZE] ;
+  enum s4_once_e plan ;
+} ;
+ /* oncelook.c: sets err and hash of each, in a child; 0 with errno */
+extern int s4_once_look (s4_once *, size_t n) ;
+ /* the same of one, and its verdict */
+extern int s4_once_look_again (s4_once *) ;
+ /* sets plan of each; stamps: s4_stamp; allowed: s4_sum, null: all; stop: after a refused one. How many are left */
+extern size_t s4_once_plan (s4_once *, size_t n, genalloc const *stamps, genalloc const *allowed, int stop) ;
+extern int s4_once_left (enum s4_once_e) gccattr_const ;      /* something is still to be done for it */
+extern int s4_once_refused (enum s4_once_e) gccattr_const ;
+extern char const *s4_once_reason (enum s4_once_e) gccattr_const ;   /* the words for it */
+ /* sets known and later of each s4_stamp */
+extern void s4_once_know (s4_once const *, size_t n, genalloc *stamps) ;
 
 
  /* ramfs.c: the shutdown ramfs as it is used; manifest.c: the list in it */

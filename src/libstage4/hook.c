@@ -215,10 +215,15 @@ static int judge (int wstat, char const *name, s4_ms took)
   return S4_LEFT ;
 }
 
-int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace)
+int s4_hook_by (s4_fork_func *begin, char const *const *argv, s4_ms timeout, s4_ms killgrace)
 {
   s4_ms const begun = s4_now() ;
   int wstat ;
-  int r = s4_run(argv, &s4_fork_program, s4_limit(timeout), killgrace, &wstat) ;
+  int r = s4_run(argv, begin, s4_limit(timeout), killgrace, &wstat) ;
   return r ? r : judge(wstat, argv[0], s4_now() - begun) ;
+}
+
+int s4_hook (char const *const *argv, s4_ms timeout, s4_ms killgrace)
+{
+  return s4_hook_by(&s4_fork_program, argv, timeout, killgrace) ;
 }

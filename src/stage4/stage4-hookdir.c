@@ -5,126 +5,29 @@
   action as argument.
 */
 
-#include <skalibs/nonposix.h>
-
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <skalibs/genalloc.h>
 #include <skalibs/sgetopt.h>
-#include <skalibs/stralloc.h>
 
 #include "stage4.h"
 
 #define USAGE "stage4-hookdir [ -v verbosity ] -d path [ -d path ]... [ -t timeout ] [ -k killgrace ] [ -e ] prog..."
-#define LIST_TIMEOUT 5000
 
-struct hook
-{
-  char const *name ;
-  char const *path ;
-  unsigned int rank ;    /* of its directory on the command line */
-  char verdict ;
-} ;
-
- /* --- listing, in a child: "verdict path NUL" for each file --- */
-
-#define RUN '+'
-#define MASKED '0'
-#define UNSAFE 'w'
-#define NOT_EXECUTABLE 'x'
-
-static int is_unsafe (struct stat const *st)
-{
-  return (st->st_uid && st->st_uid != geteuid()) || st->st_mode & (S_IWGRP | S_IWOTH) ;
-}
-
-static char judge_file (char const *path)
-{
-  char target[16] ;
-  struct stat st ;
-  ssize_t r = readlink(path, target, sizeof target) ;
-  if (r == 9 && !memcmp(target, "/dev/null", 9)) return MASKED ;
-  if (stat(path, &st) == -1 || !S_ISREG(st.st_mode) || access(path, X_OK) == -1) return NOT_EXECUTABLE ;
-  return is_unsafe(&st) ? UNSAFE : RUN ;
-}
-
-static int tell (int fd, char verdict, char const *path)
-{
-  int e = s4_answer(fd, &verdict, 1) ;
-  return e ? e : s4_answer(fd, path, strlen(path) + 1) ;
-}
-
-struct listing
-{
-  char const *dirname ;
-  int unsafe ;
-  int out ;
-  int err ;
-} ;
-
-static int list_file (char const *name, void *data)
-{
-  struct listing *l = data ;
-  stralloc path = STRALLOC_ZERO ;
-  if (!s4_cat(&path, l->dirname, "/", name)) l->err = ENOMEM ;
-  else l->err = tell(l->out, l->unsafe ? UNSAFE : judge_file(path.s), path.s) ;
-  stralloc_free(&path) ;
-  return !l->err ;
-}
-
-static int list_directory (int out, char const *dirname, int unsafe)
-{
-  struct listing l = { .dirname = dirname, .unsafe = unsafe, .out = out } ;
-  return s4_dir_each(open(dirname, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &list_file, &l) == -1 ? errno : l.err ;
-}
-
-static int list (int fd, void *data)
-{
-  char const *path = data ;
-  struct stat st ;
-  if (stat(path, &st) == -1) return errno == ENOENT ? 0 : errno ;   /* no directory is no failure */
-  return S_ISDIR(st.st_mode) ? list_directory(fd, path, is_unsafe(&st)) : tell(fd, judge_file(path), path) ;
-}
-
-static int add_hooks (genalloc *hooks, stralloc const *answer, unsigned int rank)
-{
-  for (size_t i = 0 ; i < answer->len ; i += strlen(answer->s + i) + 1)
-  {
-    struct hook h = { .verdict = answer->s[i], .path = answer->s + i + 1, .rank = rank } ;
-    h.name = strrchr(h.path, '/') ;
-    h.name = h.name ? h.name + 1 : h.path ;
-    if (!genalloc_append(struct hook, hooks, &h)) return 0 ;
-  }
-  return 1 ;
-}
-
- /* --- running --- */
-
-static int by_name (void const *a, void const *b)
-{
-  struct hook const *x = a, *y = b ;
-  int r = strcmp(x->name, y->name) ;
-  return r ? r : x->rank < y->rank ? -1 : x->rank > y->rank ;
-}
-
-static int run_hook (struct hook const *h, s4_ms timeout, s4_ms killgrace)
+static int run_hook (s4_hookfile const *h, s4_ms timeout, s4_ms killgrace)
 {
   char const *argv[] = { h->path, s4_action_name(s4.action), 0 } ;
   switch (h->verdict)
   {
-    case MASKED : s4_verbose(h->path, " masks ", h->name) ; return S4_DONE ;
-    case NOT_EXECUTABLE : s4_warn("not executable, not run: ", h->path) ; return S4_LEFT ;
-    case UNSAFE : s4_warn("others than root can write it, not run: ", h->path) ; return S4_LEFT ;
+    case S4_HOOK_MASKS : s4_verbose(h->path, " masks ", h->name) ; return S4_DONE ;
+    case S4_HOOK_NOT_EXECUTABLE : s4_warn("not executable, not run: ", h->path) ; return S4_LEFT ;
+    case S4_HOOK_UNSAFE : s4_warn("others than root can write it, not run: ", h->path) ; return S4_LEFT ;
     default : return s4_hook(argv, timeout, killgrace) ;
   }
 }
 
-static int run_all (struct hook const *h, size_t n, s4_ms timeout, s4_ms killgrace, int stop)
+static int run_all (s4_hookfile const *h, size_t n, s4_ms timeout, s4_ms killgrace, int stop)
 {
   int code = S4_DONE ;
   for (size_t i = 0 ; i < n ; i++)
@@ -144,22 +47,17 @@ static int run_all (struct hook const *h, size_t n, s4_ms timeout, s4_ms killgra
 
 static int hookdir (char const *const *dirs, unsigned int n, s4_ms timeout, s4_ms killgrace, int stop)
 {
-  genalloc hooks = GENALLOC_ZERO ;
+  genalloc hooks = GENALLOC_ZERO ;   /* s4_hookfile */
   int failed = 0 ;
   int r ;
   for (unsigned int i = 0 ; i < n ; i++)
   {
-    stralloc answer = STRALLOC_ZERO ;
-    if (!s4_ask(&list, (void *)dirs[i], LIST_TIMEOUT, &answer))
-    {
-      s4_warnsys("unable to list ", dirs[i]) ;
-      failed = 1 ;
-    }
-    else if (!add_hooks(&hooks, &answer, i)) failed = 1 ;
+    if (s4_hookfiles_add(&hooks, dirs[i], i)) continue ;
+    s4_warnsys("unable to list ", dirs[i]) ;
+    failed = 1 ;
   }
-  n = (unsigned int)genalloc_len(struct hook, &hooks) ;
-  if (n) qsort(hooks.s, n, sizeof(struct hook), &by_name) ;
-  r = run_all(genalloc_s(struct hook, &hooks), n, timeout, killgrace, stop) ;
+  s4_hookfiles_sort(&hooks) ;
+  r = run_all(genalloc_s(s4_hookfile, &hooks), genalloc_len(s4_hookfile, &hooks), timeout, killgrace, stop) ;
   return r ? r : failed ? S4_LEFT : S4_DONE ;
 }
 

@@ -8,7 +8,7 @@ if test ! -x /bin/stage4 ; then
   done_testing
   exit
 fi
-usage='stage4: fatal: usage: stage4 program [ options ] [ arguments ] [ prog... ], where program is one of begin nuke watchdog pivot umountall swapoff detach settle hook hookdir freeze hpr ramfs takeover busy hold'
+usage='stage4: fatal: usage: stage4 program [ options ] [ arguments ] [ prog... ], where program is one of begin nuke watchdog pivot umountall swapoff detach settle hook hookdir runonce freeze hpr ramfs takeover busy hold'
 transcript <<'END'
 $ stage4
 ! $usage

@@ -92,6 +92,9 @@ $ helper walker stage4-nuke stage4-hook -k 1x ' true' '' true
 $ helper walker stage4-nuke stage4-hookdir -t 30s true
 !~ stage4-hookdir: fatal: usage: .*
 = 100
+$ helper walker stage4-nuke stage4-runonce -p sometimes /d true
+! stage4-runonce: fatal: invalid policy (stop or continue): sometimes
+= 100
 $ helper walker stage4-nuke stage4-freeze -T x true
 !~ stage4-freeze: fatal: usage: .*
 = 100
@@ -114,7 +117,7 @@ $ helper walker stage4-nuke -v 4 true
 ! stage4-nuke: fatal: invalid verbosity: 4
 = 100
 and each that is fine
-$ helper walker stage4-begin -r stage4-nuke stage4-watchdog stage4-pivot stage4-settle ' stage4-umountall' ' stage4-swapoff' ' stage4-detach' '' stage4-hook ' true' '' stage4-hookdir -d /d stage4-freeze stage4-hpr ; ls /tmp/happened
+$ helper walker stage4-begin -r stage4-nuke stage4-watchdog stage4-pivot stage4-settle ' stage4-umountall' ' stage4-swapoff' ' stage4-detach' '' stage4-hook ' true' '' stage4-hookdir -d /d stage4-runonce /tmp stage4-freeze stage4-hpr ; ls /tmp/happened
 ! ls: /tmp/happened: No such file or directory
 = 1
 $ helper walker stage4-nuke stage4-busy /tmp

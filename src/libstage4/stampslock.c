@@ -1,0 +1,99 @@
+/* ISC license. */
+
+/*
+  The state directory of stage4-runonce is made, and kept from others, by a child: no other process inherits the lock,
+  and a disk that hangs doesn't hold us up.
+*/
+
+#include <skalibs/nonposix.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <skalibs/allreadwrite.h>
+#include <skalibs/djbunix.h>
+
+#include "stage4.h"
+
+#define DEATH_TIMEOUT 1000
+
+ /* What was made must not be gone after a power cut, with all that will be in it. */
+
+static int open_made (char const *dir)
+{
+  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  if (fd != -1 || errno != ENOENT) return fd ;
+  if (!s4_make_path(dir)) return -1 ;
+  fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  if (fd == -1 || !syncfs(fd)) return fd ;
+  fd_close(fd) ;
+  return -1 ;
+}
+
+ /* Says EWOULDBLOCK once, if there is somebody; then 0 or an errno; then it only has it. */
+
+static void hold_lock (int fd, char const *dir)
+{
+  int d = open_made(dir) ;
+  unsigned char e = d == -1 ? (unsigned char)errno : 0 ;
+  char c ;
+  if (!e && flock(d, LOCK_EX | LOCK_NB) == -1)
+  {
+    e = (unsigned char)errno ;
+    if (e == EWOULDBLOCK)
+    {
+      s4_answer(fd, &e, 1) ;
+      e = flock(d, LOCK_EX) == -1 ? (unsigned char)errno : 0 ;
+    }
+  }
+  if (!s4_answer(fd, &e, 1) && !e) fd_read(fd, &c, 1) ;
+  _exit(0) ;
+}
+
+ /* 0 or an errno; ETIMEDOUT: the directory itself can't be reached */
+
+static int await_lock (int fd, char const *dir, s4_ms limit)
+{
+  struct pollfd x = { .fd = fd, .events = POLLIN } ;
+  s4_ms const begun = s4_now() ;
+  unsigned char e = 0 ;
+  for (;;)
+  {
+    s4_ms const next = s4_now() + S4_SLOW ;
+    int r = s4_poll(&x, 1, next < limit ? next : limit) ;
+    if (r > 0 && (fd_read(fd, (char *)&e, 1) != 1)) return EOWNERDEAD ;
+    if (r > 0 && e != EWOULDBLOCK) return e ;
+    if (s4_now() >= limit) return e ? e : ETIMEDOUT ;
+    if (!r && e) s4_info("waiting for another stage4-runonce in ", dir, ", ", S4_MS(s4_now() - begun)) ;
+  }
+}
+
+static pid_t holder ;
+static int holder_fd ;
+
+int s4_stamps_lock (char const *dir, s4_ms timeout)
+{
+  int p[2], e ;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) == -1) return 0 ;
+  holder = s4_fork_worker(p[1], 0) ;
+  if (!holder) hold_lock(p[1], dir) ;
+  e = errno ;
+  fd_close(p[1]) ;
+  holder_fd = p[0] ;
+  if (holder == -1) fd_close(p[0]) ;
+  else e = await_lock(p[0], dir, s4_limit(timeout)) ;
+  if (e && holder != -1) s4_stamps_unlock() ;
+  return e ? (errno = e, 0) : 1 ;
+}
+
+void s4_stamps_unlock (void)
+{
+  int wstat ;
+  fd_close(holder_fd) ;
+  kill(holder, SIGKILL) ;   /* it may be waiting for the lock, or for the disk */
+  s4_wait(holder, s4_now() + DEATH_TIMEOUT, &wstat) ;
+}

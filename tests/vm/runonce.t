@@ -1,0 +1,141 @@
+#!/bin/bash
+# stage4-runonce and power cuts. QEMU writes down all that a disk is told while eight scripts run once, four of them one
+# after the other, then four by a stage4-runonce each, which says that it is done by its end. From that the disk
+# is made as it would be after a cut at 50 moments, with any part of what was not flushed; a second machine says what
+# each of them has recorded, and what runs again. CUTS, SEED: others.
+. "$(dirname "$0")/lib.sh"
+
+cuts=${CUTS:-50}
+seed=${SEED:-6}
+vm_test loop
+vm_test_stage4
+
+# Behind the file system of 16 MiB each script leaves a mark, by itself, without a flush: it has run; and the guest one
+# for what a stage4-runonce has ended with.
+mkdir "$work/stage/once" "$work/stage/first"
+for i in 1 2 3 4 5 6 7 8 ; do
+  cat >"$work/stage/once/$i" <<END
+#!/bin/sh
+echo "=== ran $i"
+test ! -e /marks || echo $i | dd of=/dev/vda bs=4096 seek=$((4096 + i)) conv=sync oflag=direct 2>/dev/null
+END
+  chmod 755 "$work/stage/once/$i"
+done
+cp "$work"/stage/once/[1-4] "$work/stage/first/"
+
+new_disks 16M state
+truncate -s 17M "$work/state.img"
+cp "$work/state.img" "$work/before.img"
+: >"$work/writes.log"
+VM_QEMU="-blockdev driver=file,node-name=disk,filename=$work/state.img
+  -blockdev driver=file,node-name=log,filename=$work/writes.log
+  -blockdev driver=blklogwrites,node-name=logged,file=disk,log=log
+  -device virtio-blk-pci,drive=logged,write-cache=on" guest <<'END'
+touch /marks
+mount_disk /dev/vda /mnt/state
+ended () {
+  echo $1 | dd of=/dev/vda bs=4096 seek=$((4096 + 8 + $1)) conv=sync oflag=direct 2>/dev/null
+}
+check "four of them run once" stage4-runonce -s /mnt/state/lib/once /first
+ended 4
+for i in 5 6 7 8 ; do
+  check "$i runs once" stage4-runonce -s /mnt/state/lib/once /once/$i
+  ended $i
+done
+check "nothing is left" stage4-runonce -n -s /mnt/state/lib/once /once
+# as if the power failed: nothing more is flushed
+poweroff -f -n
+END
+guest_says "four of them run once" "5 runs once" "6 runs once" "7 runs once" "8 runs once" "nothing is left"
+ok "each of them ran" test "$(grep -o '=== ran .' "$console" | tr -d '\n')" = \
+  '=== ran 1=== ran 2=== ran 3=== ran 4=== ran 5=== ran 6=== ran 7=== ran 8'
+
+# One disk for all of them; a line each: how many scripts had run, how many had been said to be done, how many writes were
+# lost
+rm -f "$work/cuts.img"
+ok "the writes can be replayed" perl "$top/tests/vm/replay.pl" "$work/writes.log" "$work/before.img" "$work/cuts.img" "$cuts" "$seed"
+cp "$work/out" "$work/moments"
+
+mv "$console" "$work/console.first"
+guest "$work/cuts.img" <<END
+cuts=$cuts
+$(cat <<'X'
+# script : which are done, which run again, what is said
+judge () {
+  stage4-runonce -n -s /mnt/lib/once /once >/tmp/plan 2>/tmp/said
+  test $? -le 1 || echo "=== cut $1 unusable"
+  echo "=== cut $1 done $(sed -n 's,^leave /once/\(.*\): done already$,\1,p' /tmp/plan | tr -d '\n')"
+  echo "=== cut $1 unfinished $(ls /mnt/lib/once 2>/dev/null | grep -c new)"
+  stage4-runonce -s /mnt/lib/once /once >/tmp/ran 2>>/tmp/said
+  test $? = 0 || echo "=== cut $1 not all done"
+  echo "=== cut $1 ran $(sed -n 's/^=== ran //p' /tmp/ran | tr -d '\n')"
+  if grep -Ev 'info: done and recorded' /tmp/said ; then echo "=== cut $1 complains" ; fi
+  stage4-runonce -s /mnt/lib/once /once || echo "=== cut $1 not at rest"
+  ls /mnt/lib/once | grep -vxE '[0-9a-f]{64}' && echo "=== cut $1 not clean"
+}
+i=0
+while test $i -lt $cuts ; do
+  losetup -o $((i * 17 * 1048576)) /dev/loop0 /dev/vda
+  if mount -t ext4 /dev/loop0 /mnt ; then
+    judge $i
+    umount /mnt
+  else echo "=== cut $i unusable"
+  fi
+  losetup -d /dev/loop0
+  i=$((i + 1))
+done
+
+mkdir /full /ro
+mount -t tmpfs -o size=4k,mode=755 full /full
+mkdir /full/state
+dd if=/dev/zero of=/full/file bs=4096 count=1 2>/dev/null
+stage4-runonce -s /full/state /once >/tmp/ran 2>/tmp/said
+check "a full disk: 111" test $? = 111
+check "a full disk: nothing was run" not grep -q . /tmp/ran
+check "a full disk: it is said" grep -qxF "stage4-runonce: fatal: unable to write to the state directory /full/state: No space left on device" /tmp/said
+rm /full/file
+check "a disk with room again" stage4-runonce -s /full/state /once/1
+mount -o remount,ro /full
+check "a read-only disk, and nothing to do" stage4-runonce -s /full/state /once/1
+stage4-runonce -s /full/state /once >/tmp/ran 2>/tmp/said
+check "a read-only disk: 111" test $? = 111
+check "a read-only disk: nothing was run" not grep -q . /tmp/ran
+check "a read-only disk: it is said" grep -qxF "stage4-runonce: fatal: unable to write to the state directory /full/state: Read-only file system" /tmp/said
+stage4-runonce -s /full/none /once 2>/tmp/said
+check "a read-only disk without state: it is said" grep -qxF "stage4-runonce: fatal: unable to make or lock the state directory /full/none: Read-only file system" /tmp/said
+X
+)
+END
+
+# of CUT WORD : what the second machine has said of it
+of () {
+  sed -n "s/^.*=== cut $1 $2 \?//p" "$console" | head -n 1
+}
+
+# judge_all : prints what is wrong
+judge_all () {
+  local i recorded again last told all=12345678
+  while read -r i last told _ ; do
+    recorded=$(of "$i" 'done') again=$(of "$i" ran)
+    grep -q "=== cut $i done" "$console" || echo "cut $i: not judged"
+    test "${all:0:${#recorded}}" = "$recorded" || echo "cut $i: there are gaps in what is recorded: $recorded"
+    test "$recorded$again" = $all || echo "cut $i: recorded $recorded, ran again $again"
+    test "${#recorded}" -le "$last" || echo "cut $i: recorded $recorded, but only $last had run"
+    test "${#recorded}" -ge "$told" || echo "cut $i: $told were said to be done, recorded $recorded"
+    test "${#recorded}" -ge $((last - 1)) || echo "cut $i: $last had begun, recorded $recorded"
+  done <"$work/moments"
+}
+judge_all >"$work/wrong"
+ok "what was recorded does not run again, what was not does" test ! -s "$work/wrong"
+sed 's/^/# /' "$work/wrong"
+ok "all $cuts moments" test "$(grep -c . "$work/moments")" = "$cuts"
+ok "no state is torn, nor unusable" not grep -E '=== cut .* (unusable|complains|not )' "$console"
+ok "moments of all kinds: none, some, all recorded" test "$(sed -n 's/.*=== cut [0-9]* done//p' "$console" | sort -u | grep -c '^')" -ge 6
+ok "and records that were begun only" grep -Eq '=== cut [0-9]* unfinished 1' "$console"
+ok "and writes that were lost" grep -Eq 'lost [1-9]' "$work/moments"
+guest_says "a full disk: 111" "a full disk: nothing was run" "a full disk: it is said" "a disk with room again" \
+  "a read-only disk, and nothing to do" "a read-only disk: 111" "a read-only disk: nothing was run" \
+  "a read-only disk: it is said" "a read-only disk without state: it is said"
+ok "no panic, no kernel bug" console_no_panic "$console"
+rm -f "$work/cuts.img"
+done_testing
