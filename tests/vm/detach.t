@@ -8,25 +8,9 @@ new_disks 32M a
 for i in b c d e f ; do rm -f "$work/$i.img" ; truncate -s 16M "$work/$i.img" ; done
 
 VM_APPEND=quiet guest "$work"/{a,b,c,d,e,f}.img <<'END2'
-# detach CODE ARGUMENT... : ends with that code; what it says is in /out
-detach () {
-  want=$1
-  shift
-  $in_there stage4-detach -f -v 2 "$@" >/out 2>&1
-  code=$?
-  echo "--- $*: $code" ; cat /out
-  test $code = "$want"
-}
-# says REGEX... : each is a line
-says () {
-  for said ; do plans "stage4-detach: $said" || return ; done
-}
-plans () {
-  for regex ; do grep -Eqx -e "$regex" /out || { echo "--- no line $regex" ; return 1 ; } ; done
-}
 # devices NAME... : these are in use, and no others
 devices () {
-  test "$(for i in /sys/block/* ; do
+  ran test "$(for i in /sys/block/* ; do
     i=${i##*/}
     case $i in
       dm-*) echo "$i" ;;
@@ -80,7 +64,7 @@ check "mounted, swap: stay" detach 1
 check "mounted, swap: all of it" devices dm-0 dm-1 loop0
 check "mounted, swap: said" says 'info: left: dm-0 \(dm one\): mounted on /mnt/one' 'info: left: loop0 \(/mnt/disk/file\): used by dm-0' \
   'info: left: dm-1 \(dm two\): swap /dev/mapper/two' 'info: detached 0 of 3 block devices'
-check "mounted: the loop device is as it was" grep -qx 0 /sys/block/loop0/loop/autoclear
+check "mounted: the loop device is as it was" ran grep -qx 0 /sys/block/loop0/loop/autoclear
 begin unshare -m sh -c 'echo ready ; exec sleep 1000' ; holder=$!
 umount /mnt/one
 swapoff /dev/mapper/two
@@ -101,7 +85,7 @@ begin sh -c 'exec 5</dev/loop0 ; echo ready ; exec sleep 1000' ; loop=$!
 check "open: stays" detach 1
 check "open: he is named" says "warning: left: dm-1 \\(dm two\\): $opened sleep \\(open file /dev/mapper/two\\)" \
   'warning: left: dm-0 \(dm one\): what lies on it is left' "warning: left: loop0 \\(/mnt/disk/file\\): $loop sleep \\(open file /dev/loop0\\)"
-check "open: the loop device does not go with him" grep -qx 0 /sys/block/loop0/loop/autoclear
+check "open: the loop device does not go with him" ran grep -qx 0 /sys/block/loop0/loop/autoclear
 kill -9 $opened $loop
 wait $opened $loop
 check "open: no more" detach 0
@@ -142,7 +126,7 @@ check "suspended: the plan" detach 0 -n
 check "suspended: the plan says why" plans 'detach dm-1 \(dm two\): lies on a suspended one, so without a flush' 'leave dm-0 \(dm one\): it is suspended'
 begun=$(ms)
 check "suspended: stays" detach 1
-check "suspended: no waiting" test $(($(ms) - begun)) -lt 3000
+check "suspended: no waiting" ran test $(($(ms) - begun)) -lt 3000
 check "suspended: the others go" devices dm-0
 check "suspended: said" says 'info: left: dm-0 \(dm one\): it is suspended'
 dm resume one
@@ -229,7 +213,7 @@ begun=$(ms)
 check "hangs: given up" detach 99 -t 2s
 took=$(($(ms) - begun))
 echo "--- took $took"
-check "hangs: in time" test $took -lt 10000
+check "hangs: in time" ran test $took -lt 10000
 check "hangs: said" says 'warning: gave up detaching dm-0 \(dm slow\) after [0-9.]* s' 'info: still detaching dm-0 \(dm slow\), .*'
 check "hangs: the other one goes" devices dm-0
 kill -CONT $server

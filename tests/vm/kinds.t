@@ -15,22 +15,9 @@ both () {
 mkdir -p /run
 mount -t tmpfs -o mode=755 run /run
 tools /dev/vdg
-# detach CODE ARGUMENT... : ends with that code; what it says is in /out
-detach () {
-  want=$1
-  shift
-  stage4-detach -f -v 2 "$@" >/out 2>&1
-  code=$?
-  echo "--- $*: $code" ; cat /out
-  test $code = "$want"
-}
-# says REGEX... : each is a line
-says () {
-  for said ; do grep -Eqx -e "stage4-detach: $said" /out || { echo "--- no line $said" ; return 1 ; } ; done
-}
 # devices NAME... : these are in use, and no others
 devices () {
-  test "$(for i in /sys/block/* ; do
+  ran test "$(for i in /sys/block/* ; do
     if test -e $i/dm/name ; then cat $i/dm/name ; elif test -e $i/loop/backing_file ; then echo "${i##*/}"
     elif test -e $i/md/array_state ; then grep -q clear $i/md/array_state || echo "${i##*/}" ; fi
   done | sort | tr '\n' ' ')" = "$(for i ; do echo "$i" ; done | sort | tr '\n' ' ')"
@@ -105,7 +92,7 @@ dirty_one far
 t dmsetup message mpatha 0 'fail_path 7:0'
 check "multipath: one path left: he who has it open keeps it" detach 1
 check "multipath: one path left: it is written" grep -q dirty /mnt/disk/target
-check "multipath: one path left: it may go on waiting" queues
+check "multipath: one path left: it may go on waiting" ran queues
 kill -9 $writer
 wait $writer
 paths fail
@@ -148,7 +135,7 @@ dirty_one far
 kill -9 $writer
 await in_state D $writer
 check "multipath: no path, and something mounted: given up" detach 99 -t 2s
-check "multipath: no path, and something mounted: it waits on" queues
+check "multipath: no path, and something mounted: it waits on" ran queues
 paths reinstate
 wait $writer
 check "multipath: the path is back: what waited is written" grep -q dirty /mnt/disk/target
@@ -203,7 +190,8 @@ m -q --create /dev/md126 --level=1 --raid-devices=2 --assume-clean --run /dev/md
 cat /proc/mdstat
 mdmon
 stage4-nuke -f -t 500
-check "imsm: mdmon is spared" kill -0 "$mdmon"
+code=$?
+check "imsm: mdmon is spared" ran kill -0 "$mdmon"
 data /dev/md126 9 4
 echo more | dd of=/dev/md126 bs=4096 seek=1024 conv=sync 2>/dev/null
 cat /sys/block/md126/md/array_state

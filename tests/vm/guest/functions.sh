@@ -103,3 +103,24 @@ l () {
   shift
   t lvm "$command" --config "$lvm" "$@"
 }
+# detach CODE ARGUMENT... : stage4-detach ends with that code; what it says is in /out. $in_there: words before it
+in_there=
+detach () {
+  want=$1
+  shift
+  $in_there stage4-detach -f -v 2 "$@" >/out 2>&1
+  code=$?
+  echo "--- $*: $code" ; cat /out
+  test $code = "$want"
+}
+# plans REGEX... : each is a line there; says: with the program's name
+plans () {
+  for regex ; do grep -Eqx -e "$regex" /out || { echo "--- no line $regex" ; return 1 ; } ; done
+}
+says () {
+  for said ; do plans "stage4-detach: $said" || return ; done
+}
+# ran COMMAND... : succeeds, and the program whose exit code is $code was there: of what shall stay as it is
+ran () {
+  case $code in 0 | 1 | 99) "$@" ;; *) echo "--- it has not run: $code" ; return 1 ;; esac
+}
