@@ -126,7 +126,7 @@ static void check_stamps (void)
   is_number(s4_stamp_scan(H ".old"), S4_STAMP_NONE, "another suffix") ;
   is_number(s4_stamp_scan(H "."), S4_STAMP_NONE, "a point") ;
   is_number(s4_stamp_scan(H "0"), S4_STAMP_NONE, "a digit more") ;
-  is_number(s4_stamp_scan(H + 1), S4_STAMP_NONE, "a digit less") ;
+  is_number(s4_stamp_scan(&H[1]), S4_STAMP_NONE, "a digit less") ;
   is_number(s4_stamp_scan(H_UPPER), S4_STAMP_NONE, "upper case") ;
   is_number(s4_stamp_scan(""), S4_STAMP_NONE, "nothing") ;
   is_number(s4_stamp_scan("README"), S4_STAMP_NONE, "README") ;

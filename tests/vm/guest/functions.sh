@@ -103,7 +103,8 @@ l () {
   shift
   t lvm "$command" --config "$lvm" "$@"
 }
-# detach CODE ARGUMENT... : stage4-detach ends with that code; what it says is in /out
+# detach CODE ARGUMENT... : stage4-detach ends with that code; what it says is in /out. $in_there: words before it
+in_there=
 detach () {
   want=$1
   shift
