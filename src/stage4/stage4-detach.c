@@ -13,10 +13,12 @@
 #include "stage4.h"
 
 #define USAGE "stage4-detach [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] prog..."
-#define LOOP_TIMEOUT 5000      /* for what their files are: one may hang */
+#define LOOP_TIMEOUT 5000      /* for what their files are: one may hang ... */
+#define LOOP_AGAIN 500         /* ... and does so in each pass */
 #define HOLDERS_TIMEOUT 2000   /* for who has them open */
 #define NOT_CLEAN "gave up waiting for mdmon: it is not clean: "
 #define PASSES_MAX 100         /* somebody may make them again and again */
+#define PASSES_TIMEOUT 600000  /* and the budget may end before that */
 #define PATHS_TIMEOUT 500      /* for what multipath devices say of their paths */
 
 struct stall   /* of a task */
@@ -42,6 +44,8 @@ struct stack
   unsigned int dirty ;      /* of those: not made clean by mdmon */
   int untold ;              /* dm does not say anything of paths */
   int blind ;               /* there is no mount table, and that was said */
+  s4_ms loop_timeout ;
+  int over ;                /* no more passes, though the last one took something down */
 } ;
 
 static s4_block const *block (struct stack const *s, unsigned int i)
@@ -55,6 +59,13 @@ static unsigned int count (struct stack const *s)
 }
 
  /* --- the plan --- */
+
+static void find_loops (struct stack *s)
+{
+  s4_ms const begun = s4_now() ;
+  if (!s4_loops_find(&s->loops, 1, s->loop_timeout)) genalloc_setlen(s4_loop, &s->loops, 0) ;
+  if (s4_now() - begun >= s->loop_timeout) s->loop_timeout = LOOP_AGAIN ;
+}
 
  /* What isn't known of mounts and swaps, the kernel knows: it lets nobody have their devices. */
 
@@ -70,7 +81,7 @@ static int plan (struct stack *s)
     s4_mounts_free(&s->ms) ;
   }
   if (!s4_swaps_load(&s->swaptext, &s->swaps)) genalloc_setlen(s4_swap, &s->swaps, 0) ;
-  if (!s4_loops_find(&s->loops, 1, LOOP_TIMEOUT)) genalloc_setlen(s4_loop, &s->loops, 0) ;
+  find_loops(s) ;
   s4_detachplan_free(&s->plan) ;
   free(s->task_of) ;
   s->task_of = s4_numbers(count(s)) ;
@@ -344,7 +355,8 @@ static void name_left (struct stack const *s, unsigned int i)
   s4_task const *t = s->task_of[i] == S4_NONE ? 0 : s->tasks + s->task_of[i] ;
   if (!t && s->plan.verdict[i] == S4_IS_CONTAINER) s4_verbose("left: ", S4_BLOCK(b), ": ", reason(s, i)) ;
   else if (!t) s4_info("left: ", S4_BLOCK(b), ": ", reason(s, i)) ;
-  else if (t->state == S4_TASK_WAITS) s4_warn("left: ", S4_BLOCK(b), ": what lies on it is left") ;
+  else if (t->state == S4_TASK_WAITS)
+    s4_warn("left: ", S4_BLOCK(b), s->over ? ": not tried any more" : ": what lies on it is left") ;
   else if (t->state == S4_TASK_ENDED && t->err != EBUSY) s4_warnerr(t->err, "unable to detach ", S4_BLOCK(b)) ;
 }
 
@@ -362,10 +374,21 @@ static int report (struct stack const *s)
   return s->dirty || genalloc_len(uint64_t, &s->hung) ? S4_LATE : left ? S4_LEFT : S4_DONE ;
 }
 
+ /* What there is now was not tried. */
+
+static int report_untried (struct stack *s)
+{
+  s->over = 1 ;
+  free(s->tasks) ;
+  s->tasks = calloc(s->plan.n + s->plan.nwait + 1, sizeof(s4_task)) ;
+  return s->tasks ? report(s) : S4_LEFT ;
+}
+
  /* Something may have been in the way of what was tried before it. */
 
 static int detach (struct stack *s)
 {
+  s4_ms const limit = s4_limit(PASSES_TIMEOUT) ;
   for (unsigned int passes = 0 ; ; passes++)
   {
     int gone = count(s) ? pass(s) : 0 ;
@@ -375,17 +398,20 @@ static int detach (struct stack *s)
       return S4_NOTSTARTED ;
     }
     s->gone += (unsigned int)gone ;
-    if ((!gone && (!count(s) || !paths_fail_of_busy(s))) || passes > PASSES_MAX) return report(s) ;
-    if (plan(s)) continue ;
-    s4_warnsys("unable to see what is left") ;
-    return S4_LEFT ;
+    if (!gone && (!count(s) || !paths_fail_of_busy(s))) return report(s) ;
+    if (!plan(s))
+    {
+      s4_warnsys("unable to see what is left") ;
+      return S4_LEFT ;
+    }
+    if (count(s) && (passes >= PASSES_MAX || (passes && s4_now() >= limit))) return report_untried(s) ;
   }
 }
 
 int main (int argc, char const **argv, char const *const *envp)
 {
   struct stack s = { .timeout = 10000, .blocks = S4_BLOCKS_ZERO, .ms = S4_MOUNTS_ZERO, .swaptext = STRALLOC_ZERO,
-    .swaps = GENALLOC_ZERO, .loops = GENALLOC_ZERO } ;
+    .swaps = GENALLOC_ZERO, .loops = GENALLOC_ZERO, .loop_timeout = LOOP_TIMEOUT } ;
   s4_step_init("stage4-detach", USAGE, S4_DESTROYS, argv, envp) ;
   {
     subgetopt l = SUBGETOPT_ZERO ;
