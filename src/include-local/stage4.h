@@ -1290,6 +1290,8 @@ struct s4_takedown_s
   unsigned int dirty ;       /* of those: not made clean by mdmon */
   int dm_is_silent ;         /* it does not say anything of paths */
   int no_table ;             /* there is no mount table, and that was said */
+  int loops_hang ;           /* one of their files did, when it was asked for */
+  int over ;                 /* no more passes: what there is was not tried */
 } ;
  /* looks, plans; 0 with errno. Without any device there is nothing more to be done */
 extern int s4_takedown_plan (s4_takedown *) ;
@@ -1297,6 +1299,8 @@ extern int s4_takedown_plan (s4_takedown *) ;
 extern s4_block const *s4_takedown_block (s4_takedown const *, unsigned int k) ;
  /* walks along the plan; how many went, -1 with errno */
 extern int s4_takedown_pass (s4_takedown *) ;
+ /* no pass after this plan: all its tasks wait; 0 with errno */
+extern int s4_takedown_stop (s4_takedown *) ;
  /* after a pass: what became of device i; null: it stays */
 extern s4_task const *s4_takedown_task (s4_takedown const *, unsigned int i) ;
 extern int s4_takedown_has_gone (s4_takedown const *, unsigned int i) ;

@@ -49,7 +49,21 @@ uint64_t s4_dev_progress (unsigned int major, unsigned int minor, char const *so
   return sum ;
 }
 
-struct sum { uint64_t progress ; unsigned int depth ; } ;
+ /* Where each device is made of two others there are more ways down than anybody could walk: each is walked once. */
+
+static int is_seen (genalloc *seen, uint64_t device)
+{
+  for (size_t k = 0 ; k < genalloc_len(uint64_t, seen) ; k++) if (genalloc_s(uint64_t, seen)[k] == device) return 1 ;
+  genalloc_append(uint64_t, seen, &device) ;
+  return 0 ;
+}
+
+struct sum
+{
+  uint64_t progress ;
+  genalloc seen ;        /* uint64_t: devices that are in it */
+  unsigned int depth ;
+} ;
 
  /* What the file of a loop device is on is not known. */
 
@@ -59,7 +73,10 @@ static int add_progress (char const *name, void *data)
   stralloc slaves = STRALLOC_ZERO ;
   uint64_t device ;
   if (s4_sys_number("/sys/class/block/", name, &device))
+  {
+    if (is_seen(&sum->seen, device)) return 1 ;
     sum->progress += s4_dev_progress((unsigned int)(device >> 32), (unsigned int)device, "") ;
+  }
   if (!strncmp(name, "loop", 4)) sum->progress += s4_pages_written() ;
   if (sum->depth++ < DEPTH_MAX && s4_cat(&slaves, "/sys/class/block/", name, "/slaves"))
     s4_sys_each(slaves.s, &add_progress, sum) ;
@@ -70,8 +87,9 @@ static int add_progress (char const *name, void *data)
 
 uint64_t s4_dev_progress_below (char const *name)
 {
-  struct sum sum = { .progress = 0 } ;
+  struct sum sum = { .seen = GENALLOC_ZERO } ;
   add_progress(name, &sum) ;
+  genalloc_free(uint64_t, &sum.seen) ;
   return sum.progress ;
 }
 
@@ -121,6 +139,7 @@ struct dig
   unsigned int sb ;        /* whose devices these are */
   genalloc *files ;        /* s4_edge: superblock, and mount that a file under it lies on */
   genalloc *loops ;        /* uint64_t: the devices that have them; or null */
+  genalloc seen ;          /* uint64_t: devices below it */
   unsigned int depth ;
   stralloc path ;          /* the sysfs directory of a device below it */
 } ;
@@ -176,11 +195,17 @@ static int note_file (struct dig *d, char const *file)
   return e.then == S4_NONE || genalloc_append(s4_edge, d->files, &e) ;
 }
 
+static int is_dug (struct dig *d, stralloc *text)
+{
+  uint64_t device ;
+  return read_here(d, "/dev", text) && s4_device_scan(text->s, &device) && is_seen(&d->seen, device) ;
+}
+
 static int dig (struct dig *d)
 {
   stralloc text = STRALLOC_ZERO ;
   int ok = 1 ;
-  if (d->depth++ < DEPTH_MAX)
+  if (d->depth++ < DEPTH_MAX && !is_dug(d, &text))
   {
     if (read_here(d, "/loop/backing_file", &text)) ok = note_file(d, text.s) ;
     else if (read_here(d, "/partition", &text)) ok = dig_into(d, "", "/..") ;
@@ -195,23 +220,26 @@ static int dig (struct dig *d)
 
 static int dig_all (s4_storage const *st, genalloc *files, unsigned int *at)
 {
-  struct dig d = { .tree = &st->tree, .files = files, .path = STRALLOC_ZERO } ;
+  struct dig d = { .tree = &st->tree, .files = files, .seen = GENALLOC_ZERO, .path = STRALLOC_ZERO } ;
   int ok = 1 ;
   for (d.sb = 0 ; ok && d.sb < st->nsb ; d.sb++)
   {
     s4_mount const *m = st->ms->m + st->first[d.sb] ;
+    genalloc_setlen(uint64_t, &d.seen, 0) ;
     at[d.sb] = (unsigned int)genalloc_len(s4_edge, files) ;
     if (s4_fsclass(m->type) == S4_FS_DISK && device_of(&d.path, m->major, m->minor, m->source, "")) ok = dig(&d) ;
   }
   at[st->nsb] = (unsigned int)genalloc_len(s4_edge, files) ;
+  genalloc_free(uint64_t, &d.seen) ;
   stralloc_free(&d.path) ;
   return ok ;
 }
 
 int s4_dev_loops (s4_mount const *m, genalloc *loops)
 {
-  struct dig d = { .loops = loops, .path = STRALLOC_ZERO } ;
+  struct dig d = { .loops = loops, .seen = GENALLOC_ZERO, .path = STRALLOC_ZERO } ;
   int ok = !device_of(&d.path, m->major, m->minor, m->source, "") || dig(&d) ;
+  genalloc_free(uint64_t, &d.seen) ;
   stralloc_free(&d.path) ;
   return ok ;
 }

@@ -10,7 +10,8 @@
 
 #include "stage4.h"
 
-#define LOOP_TIMEOUT 5000   /* for what their files are: one may hang */
+#define LOOP_TIMEOUT 5000   /* for what their files are: one may hang ... */
+#define LOOP_AGAIN 500      /* ... and does so in each pass */
 #define NOT_CLEAN "gave up waiting for mdmon: it is not clean: "
 
  /* --- the plan --- */
@@ -25,6 +26,14 @@ static int place_tasks (s4_takedown *t)
   return 1 ;
 }
 
+static void find_loops (s4_takedown *t)
+{
+  s4_ms const timeout = t->loops_hang ? LOOP_AGAIN : LOOP_TIMEOUT ;
+  s4_ms const begun = s4_now() ;
+  if (!s4_loops_find(&t->loops, 1, timeout)) genalloc_setlen(s4_loop, &t->loops, 0) ;
+  t->loops_hang |= s4_now() - begun >= timeout ;
+}
+
  /* What isn't known of mounts and swaps, the kernel knows: it lets nobody have their devices. */
 
 static void look_who_uses_them (s4_takedown *t)
@@ -36,7 +45,7 @@ static void look_who_uses_them (s4_takedown *t)
     s4_mounts_free(&t->ms) ;
   }
   if (!s4_swaps_load(&t->swaptext, &t->swaps)) genalloc_setlen(s4_swap, &t->swaps, 0) ;
-  if (!s4_loops_find(&t->loops, 1, LOOP_TIMEOUT)) genalloc_setlen(s4_loop, &t->loops, 0) ;
+  find_loops(t) ;
 }
 
 int s4_takedown_plan (s4_takedown *t)
@@ -160,6 +169,14 @@ int s4_takedown_pass (s4_takedown *t)
   if (!t->tasks) return -1 ;
   for (unsigned int k = 0 ; k < job.n ; k++) collect_one(t, k) ;
   return (int)(t->gone - gone) ;
+}
+
+int s4_takedown_stop (s4_takedown *t)
+{
+  t->over = 1 ;
+  free(t->tasks) ;
+  t->tasks = calloc(t->plan.n + t->plan.nwait + 1, sizeof *t->tasks) ;
+  return !!t->tasks ;
 }
 
 s4_task const *s4_takedown_task (s4_takedown const *t, unsigned int i)

@@ -17,6 +17,7 @@
 #define USAGE "stage4-detach [ -v verbosity ] [ -f ] [ -n ] [ -t timeout ] prog..."
 #define HOLDERS_TIMEOUT 2000   /* for who has them open */
 #define PASSES_MAX 100         /* somebody may make them again and again */
+#define PASSES_TIMEOUT 600000  /* and the budget may end before that */
 
  /* Why device i stays, in words; null: it goes. */
 
@@ -77,7 +78,8 @@ static void name_left (s4_takedown const *t, unsigned int i)
   s4_task const *task = s4_takedown_task(t, i) ;
   if (!task && t->plan.verdict[i] == S4_IS_CONTAINER) s4_verbose("left: ", S4_BLOCK(b), ": ", reason(t, i)) ;
   else if (!task) s4_info("left: ", S4_BLOCK(b), ": ", reason(t, i)) ;
-  else if (task->state == S4_TASK_WAITS) s4_warn("left: ", S4_BLOCK(b), ": what lies on it is left") ;
+  else if (task->state == S4_TASK_WAITS)
+    s4_warn("left: ", S4_BLOCK(b), t->over ? ": not tried any more" : ": what lies on it is left") ;
   else if (task->state == S4_TASK_ENDED && task->err != EBUSY)
     s4_warnerr(task->err, "unable to detach ", S4_BLOCK(b)) ;
 }
@@ -102,6 +104,7 @@ static int report (s4_takedown const *t)
 
 static int detach (s4_takedown *t)
 {
+  s4_ms const limit = s4_limit(PASSES_TIMEOUT) ;
   for (unsigned int passes = 0 ; s4_blocks_count(&t->blocks) ; passes++)
   {
     int const gone = s4_takedown_pass(t) ;
@@ -110,10 +113,15 @@ static int detach (s4_takedown *t)
       s4_warnsys("unable to start a worker") ;
       return S4_NOTSTARTED ;
     }
-    if ((!gone && !s4_takedown_fail_busy(t)) || passes > PASSES_MAX) break ;
-    if (s4_takedown_plan(t)) continue ;
-    s4_warnsys("unable to see what is left") ;
-    return S4_LEFT ;
+    if (!gone && !s4_takedown_fail_busy(t)) break ;
+    if (!s4_takedown_plan(t))
+    {
+      s4_warnsys("unable to see what is left") ;
+      return S4_LEFT ;
+    }
+    if (passes < PASSES_MAX && (!passes || s4_now() < limit)) continue ;
+    if (!s4_takedown_stop(t)) return S4_LEFT ;
+    break ;
   }
   return report(t) ;
 }

@@ -623,6 +623,69 @@ static void tower (void)
   ok(!p.n, "a tower of %u, mounted: all of it stays", HIGH) ;
 }
 
+ /* Each device is made of both below it, so there are 2^HIGH ways down; dm-0 is made of bottom. */
+
+enum { HIGH = 30 } ;
+
+static void add_link (char const *where, char const *to)
+{
+  if (symlinkat(to, s4_sys_fd(), where) == -1) give_up("unable to make ", where) ;
+}
+
+static void diamond_tree (char const *name, char const *bottom)
+{
+  stralloc text = STRALLOC_ZERO ;
+  char s[200], to[80] ;
+  for (unsigned int i = 0 ; i < 2 * HIGH ; i++)
+  {
+    snprintf(s, sizeof s, "class/block/dm-%u/dev=253:%u\nclass/block/dm-%u/stat=1 0 0 0 0 0 0\n", i, i, i) ;
+    stralloc_cats(&text, s) ;
+    snprintf(s, sizeof s, "class/block/dm-%u/slaves/\n", i) ;
+    stralloc_cats(&text, s) ;
+  }
+  stralloc_cats(&text, "dev/block/\n") ;
+  snprintf(s, sizeof s, "class/block/%s/dev=7:0\nclass/block/%s/stat=1 0 0 0 0 0 0\n", bottom, bottom) ;
+  stralloc_cats(&text, s) ;
+  snprintf(s, sizeof s, "class/block/%s/loop/backing_file=/file\n", bottom) ;
+  stralloc_cats(&text, s) ;
+  stralloc_0(&text) ;
+  text.len-- ;
+  use_tree(name, &text) ;
+  stralloc_free(&text) ;
+  for (unsigned int i = 0 ; i < 2 * HIGH ; i++)
+  {
+    snprintf(s, sizeof s, "dev/block/253:%u", i) ;
+    snprintf(to, sizeof to, "../../class/block/dm-%u", i) ;
+    add_link(s, to) ;
+    for (unsigned int k = 0 ; k < 2 && i >= 2 ; k++)
+    {
+      snprintf(s, sizeof s, "class/block/dm-%u/slaves/dm-%u", i, i / 2 * 2 - 2 + k) ;
+      snprintf(to, sizeof to, "../../dm-%u", i / 2 * 2 - 2 + k) ;
+      add_link(s, to) ;
+    }
+  }
+  snprintf(s, sizeof s, "class/block/dm-0/slaves/%s", bottom) ;
+  snprintf(to, sizeof to, "../../%s", bottom) ;
+  add_link(s, to) ;
+  snprintf(s, sizeof s, "dev/block/7:0") ;
+  snprintf(to, sizeof to, "../../class/block/%s", bottom) ;
+  add_link(s, to) ;
+}
+
+static void diamond (void)
+{
+  s4_mount const m = { .major = 253, .minor = 2 * HIGH - 1, .source = "" } ;
+  genalloc loops = GENALLOC_ZERO ;   /* uint64_t */
+  alarm(100) ;
+  diamond_tree("diamond", "vda") ;   /* of loop devices more than their own progress counts */
+  is_number((int64_t)s4_dev_progress_below("dm-59"), 2 * HIGH, "many ways down: the progress of each device counts once") ;
+  diamond_tree("diamond-of-a-file", "loop0") ;
+  ok(s4_dev_loops(&m, &loops) && genalloc_len(uint64_t, &loops) == 1
+   && *genalloc_s(uint64_t, &loops) == number((struct number){ 7, 0 }), "many ways down: the loop device is found, once") ;
+  genalloc_free(uint64_t, &loops) ;
+  alarm(0) ;
+}
+
  /* By drivers/md/dm-mpath.c, with the selectors round-robin, service-time and none. */
 
 static void paths (void)
@@ -652,6 +715,7 @@ int main (void)
   all_machines() ;
   no_sysfs() ;
   tower() ;
+  diamond() ;
   paths() ;
   if (remove_tree()) note("unable to remove %s: %s", top, strerror(errno)) ;
   return done() ;

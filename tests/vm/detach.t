@@ -163,6 +163,26 @@ umount /mnt/one
 check "partitions: go" detach 0
 check "partitions: nothing is left" devices
 
+## made again and again, and the time is up
+cat >/bin/maker <<'END3'
+#!/bin/sh
+while : ; do for i in 1 2 3 4 5 6 7 8 ; do dm create again$i /dev/vdc 2>/dev/null || rm -f /dev/mapper/again$i ; done ; done
+END3
+chmod +x /bin/maker
+maker &
+maker=$!
+await test -e /sys/block/dm-3
+begun=$(ms)
+STAGE4_PID=1 STAGE4_ACTION=reboot STAGE4_BEGUN=1 STAGE4_DEADLINE=2 stage4-detach -f -v 2 true >/out 2>&1
+took=$(($(ms) - begun))
+kill -9 $maker
+wait $maker
+echo "--- took $took" ; cat /out
+check "made again and again: some go" says 'info: detached dm-[0-9]* \(dm again[0-9]\), .*'
+check "made again and again: past the deadline it ends" test $took -lt 15000
+check "made again and again: no more" detach 0
+check "made again and again: nothing is left" devices
+
 ## external metadata
 mirror md6 vdb vdc external:imsm
 # a write waits until mdmon has seen it; then the array is dirty until mdmon says that it isn't
