@@ -145,9 +145,10 @@ done
 guest_says "pids: they were used again" "phoenix in sessions: nobody is left" "phoenix in sessions: exit code"
 ok "no panic, no kernel bug" console_no_panic "$console"
 
-# Pid 1 starts them again and again; the chain is another process, and nuke a child of that.
+# Pid 1 starts them again and again; the chain is another process, and nuke a child of that. On one CPU pid 1, which has a
+# real-time policy, is always back before nuke looks again: on two it may be late when the host has one of them.
 image_ext4 "$work/disk.img" 16M
-guest "$work/disk.img" <<'END'
+VM_CPUS=1 guest "$work/disk.img" <<'END'
 mkdir /mnt/disk
 mount -t ext4 /dev/vda /mnt/disk
 cat >/chain <<'X'
@@ -159,7 +160,7 @@ exec stage4-begin -A reboot -t 30s foreground ' stage4-nuke' '' stage4-hook ' en
 X
 exec unruly init sh /chain
 END
-ok "init: it is seen" console_has "$console" 'pid 1 starts them again and again, going on: [0-9]* getty'
+ok "init: it is seen" console_has "$console" 'pid 1 starts them again and again, going on: [0-9]* (getty|unruly)'
 ok "init: no more than three rounds of grace" test "$(since_request)" -lt 20000
 ok "init: the disk was unmounted" test "$(image_marker "$work/disk.img")" = free
 reset_and_clean init
