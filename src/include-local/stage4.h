@@ -426,6 +426,8 @@ extern uint64_t s4_proc_mountns (pid_t) ;
 extern int s4_proc_read (char const *name, stralloc *) ;
  /* by one write(2); 1 if the kernel took all of value */
 extern int s4_proc_write (char const *name, char const *value) ;
+ /* the same to such a file of any of the kernel's file systems, which it closes; fd -1: 0 */
+extern int s4_proc_tell (int fd, char const *value) ;
  /* pure; a line of /proc/PID/stat (proc(5)); all but uid */
 extern int s4_process_parse (char const *stat, size_t, s4_process *) ;
 extern int s4_process_read (pid_t, s4_process *) ;   /* 0 with errno; ESRCH: it is gone */
@@ -1637,6 +1639,7 @@ extern int s4_others_can_write (struct stat const *) ;
  /* sums.c: lines of sha256sum(1); pure */
 
 #define S4_HASH_SIZE 32
+#define S4_DISK_TIMEOUT 30000   /* for reading or writing what stage4-runonce needs to know */
 
 typedef struct s4_sum_s s4_sum ;
 struct s4_sum_s

@@ -11,7 +11,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
 #include <skalibs/stralloc.h>
 
@@ -138,12 +137,7 @@ int s4_cgroup_read (int root, char const *name, char const *file, stralloc *text
 
 int s4_cgroup_write (int root, char const *name, char const *file, char const *value)
 {
-  int fd = open_below(root, name, file, O_WRONLY) ;
-  int r ;
-  if (fd == -1) return 0 ;
-  r = fd_write(fd, value, strlen(value)) == (ssize_t)strlen(value) ;
-  fd_close(fd) ;
-  return r ;
+  return s4_proc_tell(open_below(root, name, file, O_WRONLY), value) ;
 }
 
  /* --- all of a hierarchy --- */

@@ -152,7 +152,7 @@ static int take_down (s4_block const *b, int fd, s4_ms patience)
 int s4_detach (s4_block const *b, int flush, s4_ms patience)
 {
   int r, e ;
-  int const was_autoclear = b->kind == S4_BLOCK_LOOP && is_autoclear(b) ;
+  int const stays_if_open = !s4.pid && b->kind == S4_BLOCK_LOOP && !is_autoclear(b) ;
   int fd = open_exclusively(b) ;
   if (fd == -1) return errno == ENXIO || errno == ENODEV ? wait_gone(b) : errno ;
    /* what can't be written now never will be: it does not help to keep the rest, and keys, for it */
@@ -160,6 +160,6 @@ int s4_detach (s4_block const *b, int flush, s4_ms patience)
   r = take_down(b, fd, patience) ;
   if (r && r != ENXIO && r != S4_DETACHED_DIRTY) return r ;
   e = wait_gone(b) ;
-  if (e && b->kind == S4_BLOCK_LOOP && !was_autoclear && !s4.pid) undo_autoclear(b) ;
+  if (e && stays_if_open) undo_autoclear(b) ;
   return e ? e : r == ENXIO ? 0 : r ;
 }

@@ -17,7 +17,6 @@
 
 #include "stage4.h"
 
-#define DISK_TIMEOUT 30000
 #define BLOCK_SIZE 65536
 
 static int hash_fd (int fd, uint8_t *hash)
@@ -66,7 +65,7 @@ static int ask_look (int (*f) (int, void *), s4_once *o, size_t n)
 {
   struct look l = { .o = o, .n = n } ;
   stralloc answer = STRALLOC_ZERO ;
-  int ok = s4_ask(f, &l, DISK_TIMEOUT, &answer) ;
+  int ok = s4_ask(f, &l, S4_DISK_TIMEOUT, &answer) ;
   if (ok && answer.len != n * sizeof *o) ok = (errno = EPROTO, 0) ;
   if (ok) memcpy(o, answer.s, answer.len) ;
   stralloc_free(&answer) ;

@@ -141,16 +141,20 @@ int s4_proc_read (char const *name, stralloc *sa)
   return 1 ;
 }
 
-int s4_proc_write (char const *name, char const *value)
+int s4_proc_tell (int fd, char const *value)
 {
-  size_t len = strlen(value) ;
-  int proc = s4_proc() ;
-  int fd = proc == -1 ? -1 : openat(proc, name, O_WRONLY | O_CLOEXEC) ;
+  size_t const len = strlen(value) ;
   ssize_t r ;
   if (fd == -1) return 0 ;
   r = fd_write(fd, value, len) ;
   fd_close(fd) ;
   return r == (ssize_t)len ;
+}
+
+int s4_proc_write (char const *name, char const *value)
+{
+  int const proc = s4_proc() ;
+  return s4_proc_tell(proc == -1 ? -1 : openat(proc, name, O_WRONLY | O_CLOEXEC), value) ;
 }
 
  /* --- this process's files --- */

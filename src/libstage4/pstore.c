@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <skalibs/djbunix.h>
 #include <skalibs/stralloc.h>
 #include <skalibs/types.h>
 
@@ -45,7 +44,7 @@ static void say_what_is_kept (char const *backend, char const *max_reason, int a
 void s4_pstore_keep (void)
 {
   stralloc backend = STRALLOC_ZERO, max_reason = STRALLOC_ZERO ;
-  int const always = openwritenclose_unsafe(ALWAYS, "Y", 1) ;
+  int const always = s4_sys_write(ALWAYS, "Y") ;
   int const e = errno ;
   if (s4_sys_read("/sys/module/pstore/parameters/backend", &backend) && strcmp(backend.s, "(null)"))
     say_what_is_kept(backend.s, max_reason_of(backend.s, &max_reason), always, e) ;

@@ -20,8 +20,6 @@
 
 #include "stage4.h"
 
-#define DISK_TIMEOUT 30000
-
 struct change
 {
   char const *dirname ;
@@ -81,7 +79,7 @@ static int clean (int out, void *data)
 static int ask_change (int (*f) (int, void *), struct change *c)
 {
   stralloc nothing = STRALLOC_ZERO ;
-  int ok = s4_ask(f, c, DISK_TIMEOUT, &nothing) ;
+  int ok = s4_ask(f, c, S4_DISK_TIMEOUT, &nothing) ;
   stralloc_free(&c->content) ;
   return ok ;
 }

@@ -18,7 +18,6 @@
 
 #include "stage4.h"
 
-#define DISK_TIMEOUT 30000
 #define STAMP_MAX 1024      /* longer than that of any name of a file, escaped */
 
  /*
@@ -118,7 +117,7 @@ int s4_stamps_load (s4_stamps *x, char const *dir)
   genalloc_setlen(s4_stamp, &x->list, 0) ;
   genalloc_setlen(char const *, &x->waste, 0) ;
   x->torn = 0 ;
-  if (!s4_ask(&read_stamps, (void *)dir, DISK_TIMEOUT, &x->text)) return 0 ;
+  if (!s4_ask(&read_stamps, (void *)dir, S4_DISK_TIMEOUT, &x->text)) return 0 ;
   while (pos < x->text.len)
   {
     char const *name = next_word(&x->text, &pos) ;

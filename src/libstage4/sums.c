@@ -17,25 +17,6 @@
 
  /* --- reading --- */
 
-static int digit (char c)
-{
-  static char const digits[] = "0123456789abcdefABCDEF" ;
-  char const *at = c ? strchr(digits, c) : 0 ;
-  return !at ? -1 : at - digits < 16 ? (int)(at - digits) : (int)(at - digits) - 6 ;
-}
-
-static int scan_hash (char const *s, uint8_t *hash)
-{
-  for (size_t i = 0 ; i < S4_HASH_SIZE ; i++, s += 2)
-  {
-    int high = digit(s[0]) ;
-    int low = high == -1 ? -1 : digit(s[1]) ;
-    if (low == -1) return 0 ;
-    hash[i] = (uint8_t)(high << 4 | low) ;
-  }
-  return 1 ;
-}
-
 static int unescape (char *s)
 {
   char *w = s ;
@@ -58,7 +39,7 @@ int s4_sum_scan (char *line, s4_sum *sum)
 {
   int const escaped = *line == '\\' ;
   char *s = line + escaped ;
-  if (!scan_hash(s, sum->hash)) return 0 ;
+  if (!ucharn_scan(s, (char *)sum->hash, S4_HASH_SIZE)) return 0 ;
   s += 2 * S4_HASH_SIZE ;
   if (s[0] != ' ' || (s[1] != ' ' && s[1] != '*') || !s[2]) return 0 ;
   sum->name = s + 2 ;

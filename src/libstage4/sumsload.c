@@ -14,8 +14,6 @@
 
 #include "stage4.h"
 
-#define DISK_TIMEOUT 30000
-
 static int read_list (int out, void *data)
 {
   char const *file = data ;
@@ -29,5 +27,5 @@ static int read_list (int out, void *data)
 int s4_sums_load (char const *file, stralloc *text, genalloc *sums, size_t *bad)
 {
   *bad = 0 ;
-  return s4_ask(&read_list, (void *)file, DISK_TIMEOUT, text) && s4_sums_parse(text, sums, bad) ;
+  return s4_ask(&read_list, (void *)file, S4_DISK_TIMEOUT, text) && s4_sums_parse(text, sums, bad) ;
 }

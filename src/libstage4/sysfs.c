@@ -12,7 +12,6 @@
 
 #include <linux/magic.h>
 
-#include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
 #include <skalibs/stralloc.h>
 #include <skalibs/types.h>
@@ -87,11 +86,7 @@ int s4_sys_says_strings (char const *value, char const *const *s, size_t n)
 
 int s4_sys_write (char const *path, char const *text)
 {
-  size_t const len = strlen(text) ;
-  int fd = sys_open(path, O_WRONLY) ;
-  int ok = fd >= 0 && fd_write(fd, text, len) == (ssize_t)len ;
-  if (fd >= 0) fd_close(fd) ;
-  return ok ;
+  return s4_proc_tell(sys_open(path, O_WRONLY), text) ;
 }
 
 int s4_sys_each (char const *dir, int (*f) (char const *, void *), void *data)
