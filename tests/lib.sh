@@ -226,6 +226,14 @@ unsaid () {
   for regex ; do ok "doesn't say $regex" not grep -Eq -e "$regex" /err ; done
 }
 
+# script FILE [LINE] : an executable that says its path and its arguments, then does LINE
+script () {
+  mkdir -p "${1%/*}"
+  # shellcheck disable=SC2016
+  printf '#!/bin/sh\necho "$0${1+ $*}"\n%s\n' "$2" >"$1"
+  chmod 755 "$1"
+}
+
 # m TYPE DIR [OPTION...] : a mount, named like its directory
 m () {
   local type="$1" dir="$2"
