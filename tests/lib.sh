@@ -74,7 +74,8 @@ make_image () {
   copy /usr/bin /usr/bin/timeout /usr/bin/execlineb /usr/bin/s6-svscan /usr/bin/s6-supervise /usr/bin/s6-svscanctl \
     /usr/bin/s6-svc /usr/bin/s6-svstat /usr/bin/flock
   copy /usr/lib/execline/bin /usr/lib/execline/bin/execlineb /usr/lib/execline/bin/export \
-    /usr/lib/execline/bin/importas /usr/lib/execline/bin/exec /usr/lib/execline/bin/foreground
+    /usr/lib/execline/bin/importas /usr/lib/execline/bin/exec /usr/lib/execline/bin/foreground \
+    /usr/lib/execline/bin/fdmove /usr/lib/execline/bin/ifelse /usr/lib/execline/bin/unexport /usr/lib/execline/bin/exit
   rm -f "$image/bin/dash"
   copy /bin /bin/dash                      # a dynamic program of this machine
   mkdir -p "$image/t/$2"
