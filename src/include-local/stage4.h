@@ -210,6 +210,8 @@ extern s4_ms s4_step_time (char const *arg, int zero) ;
 extern char const *s4_step_path (char const *what, char const *arg) ;
  /* the same, and not / itself */
 extern char const *s4_step_place (char const *what, char const *arg) ;
+ /* any path, not ""; one without a slash, which to execute would mean to search it in $PATH, gets "./" before it */
+extern char const *s4_step_file (char const *what, char const *arg) ;
 
  /*
    Ends argv where the execline block ends that begins there; returns what follows it. Without a block, or with one

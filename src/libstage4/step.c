@@ -130,6 +130,15 @@ char const *s4_step_place (char const *what, char const *arg)
   return path ;
 }
 
+char const *s4_step_file (char const *what, char const *arg)
+{
+  if (!*arg) s4_step_badarg(what, arg) ;
+  if (strchr(arg, '/')) return arg ;
+  arg = s4_concat("./", arg) ;
+  if (!*arg) s4_step_nomem() ;
+  return arg ;
+}
+
 s4_ms s4_step_time (char const *arg, int zero)
 {
   s4_ms t ;

@@ -184,7 +184,7 @@ int main (int argc, char const **argv, char const *const *envp)
       if (opt == -1) break ;
       switch (opt)
       {
-        case 's' : j.state = s4_step_place("state directory", l.arg) ; break ;
+        case 's' : j.state = s4_step_place("state directory (must begin with /)", l.arg) ; break ;
         case 'p' : j.stop = scan_policy(l.arg) ; break ;
         case 't' : j.timeout = s4_step_time(l.arg, 0) ; break ;
         case 'l' : if (!*l.arg) s4_step_badarg("path", l.arg) ; j.list = l.arg ; break ;
@@ -193,7 +193,8 @@ int main (int argc, char const **argv, char const *const *envp)
     }
     argc -= l.ind ; argv += l.ind ;
   }
-  if (!argc || !*argv[0]) s4_step_usage() ;
+  if (!argc) s4_step_usage() ;
+  argv[0] = s4_step_file("directory or file", argv[0]) ;
   s4_step_checked(argv + 1, 0) ;
   if (j.mark) j.stop = 0 ;   /* what is refused holds up nothing that isn't run */
   s4_step_next(argv + 1, runonce(&j, argv[0])) ;

@@ -13,6 +13,7 @@ script /d/b/15-only
 script /d/b/.hidden 'echo not reached'
 script /d/masked/20-b 'echo not reached'
 ln -sf /dev/null /d/masked/10-a
+script /d/path/id
 script /d/fail/1 'exit 3'
 script /d/fail/2
 script /d/slow/1 'exec sleep 1000'
@@ -119,6 +120,10 @@ $ stage4-hookdir -d /d/empty -d /not/there
 = 0
 $ cd /d && stage4-hookdir -d a/10-a
 | a/10-a none
+= 0
+it is not searched in $PATH
+$ cd /d/path && stage4-hookdir -d id
+| ./id none
 = 0
 
 failures

@@ -24,6 +24,7 @@ script /d/a/9-c
 script /d/a/20-b
 script /d/a/.hidden
 script /d/input/1 'readlink /proc/self/fd/0 ; exit 3'
+script /d/path/id
 script /d/fail/1
 script /d/fail/2 'exit 3'
 script /d/fail/3
@@ -84,7 +85,7 @@ $ stage4-runonce
 ! $usage
 = 100
 $ stage4-runonce ''
-! $usage
+! stage4-runonce: fatal: invalid directory or file: 
 = 100
 $ stage4-runonce -x /d/a
 ! $usage
@@ -96,10 +97,10 @@ $ stage4-runonce -s
 ! $usage
 = 100
 $ stage4-runonce -s relative /d/a
-! stage4-runonce: fatal: invalid state directory: relative
+! stage4-runonce: fatal: invalid state directory (must begin with /): relative
 = 100
 $ stage4-runonce -s / /d/a
-! stage4-runonce: fatal: invalid state directory: /
+! stage4-runonce: fatal: invalid state directory (must begin with /): /
 = 100
 $ stage4-runonce -p sometimes /d/a
 ! stage4-runonce: fatal: invalid policy (stop or continue): sometimes
@@ -117,11 +118,11 @@ $ stage4-runonce -v 4 /d/a
 ! stage4-runonce: fatal: invalid verbosity: 4
 = 100
 
-nothing to do: no directory, an empty one; no state directory is needed, and none is made
+nothing to do: no directory, an empty one; no state directory is needed, and none is made, nor an allow list read
 $ stage4-runonce -s /s/open /not/there helper code sh -c 'echo "? is $CODE"'
 | ? is 0
 = 0
-$ stage4-runonce -s /s/none /d/empty ; ls /s/none
+$ stage4-runonce -s /s/none -l /not/there /d/empty ; ls /s/none
 ! ls: /s/none: No such file or directory
 = 1
 
@@ -184,6 +185,13 @@ $ once a/10-a
 ! stage4-runonce: info: done and recorded: /d/a/10-a
 = 0
 $ once a/10-a
+= 0
+it is not searched in $PATH
+$ cd /d/path ; stage4-runonce -s /s/path id ; stage4-runonce -n -s /s/path id ; cd .. ; stage4-runonce -n -s /s/path path
+| ./id
+! stage4-runonce: info: done and recorded: ./id
+| leave ./id: done already
+| leave ./path/id: done already
 = 0
 the input is /dev/null, but not that of what follows
 $ echo text | stage4-runonce -s /s/input /d/input cat
