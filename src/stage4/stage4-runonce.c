@@ -23,7 +23,6 @@ struct job
   s4_ms timeout ;
   int stop ;            /* at the first failure */
   int mark ;            /* -m */
-
   s4_once *once ;       /* the files */
   size_t n ;
   int single ;          /* a file was given: records of other names are others' */
