@@ -1655,7 +1655,10 @@ struct s4_sum_s
 extern int s4_sum_scan (char *line, s4_sum *) ;
  /* s4_sum, without lines that are empty or begin with '#'; 0 with errno, EINVAL: *bad is the number of a wrong line */
 extern int s4_sums_parse (stralloc *text, genalloc *sums, size_t *bad) ;
- /* sumsload.c: those of a file, in a child. 0 with errno, EPERM: others than root can write it; or with *bad */
+ /*
+   sumsload.c: those of a file, which a child reads; names are newly allocated. 0 with errno, EPERM: others than root
+   can write it; or with *bad
+ */
 extern int s4_sums_load (char const *file, genalloc *sums, size_t *bad) ;
 extern int s4_sum_cat (stralloc *, s4_sum const *) ;   /* appends the line, with its newline; 0: no memory */
 extern int s4_sum_is (s4_sum const *, s4_sum const *) gccattr_pure ;   /* name and content are the same */
@@ -1673,7 +1676,12 @@ extern int s4_stamp_parse (char const *name, stralloc *content, s4_sum *) ;
 
 #define S4_DISK_TIMEOUT 30000   /* ms, for each read or write of this, and of what is to be run */
 
-enum s4_known_e { S4_KNOWN_NOT, S4_KNOWN_NAME, S4_KNOWN } ;   /* a file of that name is there, and with that content */
+enum s4_known_e
+{
+  S4_KNOWN_NOT,
+  S4_KNOWN_NAME,   /* a file of that name is there, with another content */
+  S4_KNOWN         /* with that content */
+} ;
 
 typedef struct s4_stamp_s s4_stamp ;
 struct s4_stamp_s
@@ -1698,12 +1706,16 @@ struct s4_stamps_s
 extern int s4_stamps_load (s4_stamps *, char const *dir) ;
 
 typedef struct s4_stampslock_s s4_stampslock ;
-struct s4_stampslock_s { pid_t holder ; int fd ; } ;
+struct s4_stampslock_s
+{
+  pid_t holder ;   /* the child that has the lock */
+  int fd ;         /* it ends when this is closed */
+} ;
  /* makes the directory, with its parents, and keeps others from it. 0 with errno, EWOULDBLOCK: somebody else has it */
 extern int s4_stamps_lock (s4_stampslock *, char const *dir, s4_ms timeout) ;
 extern void s4_stamps_unlock (s4_stampslock const *) ;   /* after a lock that went well */
 extern int s4_stamps_clean (s4_stamps const *, char const *dir) ;   /* unlinks the waste; 0 with errno */
- /* A stamp on disk, but not in place; then in place, on disk as well; or its end. 0 with errno */
+ /* By who has the lock: a stamp on disk, but not in place; then in place, on disk as well; or its end. 0 with errno */
 extern int s4_stamp_prepare (char const *dir, s4_sum const *) ;
 extern int s4_stamp_commit (char const *dir, s4_sum const *) ;
 extern int s4_stamp_drop (char const *dir, s4_sum const *) ;
@@ -1731,7 +1743,7 @@ struct s4_once_s
  /* sets plan of each; stamps: s4_stamp; allowed: s4_sum, null: all; stop: after a refused one. How many are left */
 extern size_t s4_once_plan (s4_once *, size_t n, genalloc const *stamps, genalloc const *allowed, int stop) ;
 extern int s4_once_left (enum s4_once_e) gccattr_const ;      /* something is still to be done for it */
-extern int s4_once_refused (enum s4_once_e) gccattr_const ;
+extern int s4_once_refused (enum s4_once_e) gccattr_const ;   /* it is never run as it is */
 extern int s4_once_any (s4_once const *, size_t n) gccattr_pure ;   /* one of them is to be run */
 extern char const *s4_once_reason (enum s4_once_e) gccattr_const ;   /* the words for it */
 
