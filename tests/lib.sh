@@ -74,7 +74,8 @@ make_image () {
   copy /usr/bin /usr/bin/timeout /usr/bin/execlineb /usr/bin/s6-svscan /usr/bin/s6-supervise /usr/bin/s6-svscanctl \
     /usr/bin/s6-svc /usr/bin/s6-svstat /usr/bin/flock
   copy /usr/lib/execline/bin /usr/lib/execline/bin/execlineb /usr/lib/execline/bin/export \
-    /usr/lib/execline/bin/importas /usr/lib/execline/bin/exec /usr/lib/execline/bin/foreground
+    /usr/lib/execline/bin/importas /usr/lib/execline/bin/exec /usr/lib/execline/bin/foreground \
+    /usr/lib/execline/bin/fdmove /usr/lib/execline/bin/ifelse /usr/lib/execline/bin/unexport /usr/lib/execline/bin/exit
   rm -f "$image/bin/dash"
   copy /bin /bin/dash                      # a dynamic program of this machine
   mkdir -p "$image/t/$2"
@@ -224,6 +225,14 @@ said () {
 # unsaid REGEX... : none matches one, and the program has said something at all
 unsaid () {
   for regex ; do ok "doesn't say $regex" not grep -Eq -e "$regex" /err ; done
+}
+
+# script FILE [LINE] : an executable that says its path and its arguments, then does LINE
+script () {
+  mkdir -p "${1%/*}"
+  # shellcheck disable=SC2016
+  printf '#!/bin/sh\necho "$0${1+ $*}"\n%s\n' "$2" >"$1"
+  chmod 755 "$1"
 }
 
 # m TYPE DIR [OPTION...] : a mount, named like its directory

@@ -210,6 +210,8 @@ extern s4_ms s4_step_time (char const *arg, int zero) ;
 extern char const *s4_step_path (char const *what, char const *arg) ;
  /* the same, and not / itself */
 extern char const *s4_step_place (char const *what, char const *arg) ;
+ /* any path, not ""; one without a slash, which to execute would mean to search it in $PATH, gets "./" before it */
+extern char const *s4_step_file (char const *what, char const *arg) ;
 
  /*
    Ends argv where the execline block ends that begins there; returns what follows it. Without a block, or with one
@@ -226,7 +228,10 @@ extern void s4_step_checked (char const *const *next, char const *const *block) 
  /* A look along the line before anything is touched: if it can't be walked to its end, giveup(100). */
 extern void s4_step_walk (char const *const *next) ;
 
- /* `?`=code, then executes into next; without next ends with code. */
+ /*
+   `?`=code, then executes into next; without next ends with code. Outside of a chain next gets SIGPIPE as this program
+   got it, in one it is ignored.
+ */
 extern void s4_step_next (char const *const *next, int code) gccattr_noreturn ;
 
  /* The step makes no sense in this chain, even though its options are fine: says why, then s4_step_giveup(100). */
@@ -1605,7 +1610,7 @@ typedef pid_t s4_fork_func (int keep) ;   /* s4_fork_program or s4_fork_step */
  /*
    Executes argv and waits, naming it, until it has ended (S4_DONE, see wstat), or until that time: then SIGTERM,
    killgrace later SIGKILL for all that it has started (S4_LATE). S4_NOTSTARTED: it could not be executed.
-   The last two are reported.
+   The last two are reported. Meanwhile this process is a subreaper.
  */
 extern int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace, int *wstat) ;
 
@@ -1639,7 +1644,6 @@ extern int s4_others_can_write (struct stat const *) ;
  /* sums.c: lines of sha256sum(1); pure */
 
 #define S4_HASH_SIZE 32
-#define S4_DISK_TIMEOUT 30000   /* for reading or writing what stage4-runonce needs to know */
 
 typedef struct s4_sum_s s4_sum ;
 struct s4_sum_s
@@ -1651,9 +1655,13 @@ struct s4_sum_s
 extern int s4_sum_scan (char *line, s4_sum *) ;
  /* s4_sum, without lines that are empty or begin with '#'; 0 with errno, EINVAL: *bad is the number of a wrong line */
 extern int s4_sums_parse (stralloc *text, genalloc *sums, size_t *bad) ;
- /* sumsload.c: those of a file, in a child. 0 with errno, EPERM: others than root can write it; or with *bad */
-extern int s4_sums_load (char const *file, stralloc *text, genalloc *sums, size_t *bad) ;
+ /*
+   sumsload.c: those of a file, which a child reads; names are newly allocated. 0 with errno, EPERM: others than root
+   can write it; or with *bad
+ */
+extern int s4_sums_load (char const *file, genalloc *sums, size_t *bad) ;
 extern int s4_sum_cat (stralloc *, s4_sum const *) ;   /* appends the line, with its newline; 0: no memory */
+extern int s4_sum_is (s4_sum const *, s4_sum const *) gccattr_pure ;   /* name and content are the same */
 
 #define S4_STAMP_SUFFIX ".new"   /* of a stamp that is not in place yet */
 enum s4_stampname_e { S4_STAMP_NONE, S4_STAMP_WHOLE, S4_STAMP_UNFINISHED } ;
@@ -1666,14 +1674,21 @@ extern int s4_stamp_parse (char const *name, stralloc *content, s4_sum *) ;
 
  /* stamps.c, stampsload.c, stampslock.c: the state directory of stage4-runonce; in children */
 
-enum s4_known_e { S4_KNOWN_NOT, S4_KNOWN_NAME, S4_KNOWN } ;   /* a file of that name is there, and with that content */
+#define S4_DISK_TIMEOUT 30000   /* ms, for each read or write of this, and of what is to be run */
+
+enum s4_known_e
+{
+  S4_KNOWN_NOT,
+  S4_KNOWN_NAME,   /* a file of that name is there, with another content */
+  S4_KNOWN         /* with that content */
+} ;
 
 typedef struct s4_stamp_s s4_stamp ;
 struct s4_stamp_s
 {
   s4_sum sum ;
   int64_t when ;             /* it was made, ns since 1970 */
-  enum s4_known_e known ;    /* after s4_once_know() */
+  enum s4_known_e known ;    /* after s4_strangers_find() */
   int later ;                /* the same: not S4_KNOWN, and later than all that are */
 } ;
 
@@ -1689,17 +1704,24 @@ struct s4_stamps_s
 
  /* replaces what was there; no directory: none. 0 with errno, EPERM: others than root can write it */
 extern int s4_stamps_load (s4_stamps *, char const *dir) ;
+
+typedef struct s4_stampslock_s s4_stampslock ;
+struct s4_stampslock_s
+{
+  pid_t holder ;   /* the child that has the lock */
+  int fd ;         /* it ends when this is closed */
+} ;
  /* makes the directory, with its parents, and keeps others from it. 0 with errno, EWOULDBLOCK: somebody else has it */
-extern int s4_stamps_lock (char const *dir, s4_ms timeout) ;
-extern void s4_stamps_unlock (void) ;   /* after a lock that went well */
+extern int s4_stamps_lock (s4_stampslock *, char const *dir, s4_ms timeout) ;
+extern void s4_stamps_unlock (s4_stampslock const *) ;   /* after a lock that went well */
 extern int s4_stamps_clean (s4_stamps const *, char const *dir) ;   /* unlinks the waste; 0 with errno */
- /* A stamp on disk, but not in place; then in place, on disk as well; or its end. 0 with errno */
+ /* By who has the lock: a stamp on disk, but not in place; then in place, on disk as well; or its end. 0 with errno */
 extern int s4_stamp_prepare (char const *dir, s4_sum const *) ;
 extern int s4_stamp_commit (char const *dir, s4_sum const *) ;
 extern int s4_stamp_drop (char const *dir, s4_sum const *) ;
 
 
- /* once.c: what stage4-runonce does with a file; pure, but for the two of oncelook.c */
+ /* once.c: what stage4-runonce does with a file; pure */
 
 enum s4_once_e
 {
@@ -1712,24 +1734,45 @@ enum s4_once_e
 typedef struct s4_once_s s4_once ;
 struct s4_once_s
 {
-  char const *name ;
-  char const *path ;
+  s4_sum sum ;
+  char const *path ;             /* its last part is the name */
   enum s4_hookfile_e verdict ;
-  int err ;                      /* 0: hash is that of its content; ENOENT: it is gone; else why it can't be read */
-  uint8_t hash[S4_HASH_SIZE] ;
+  int err ;                      /* 0: sum is that of its content; ENOENT: it is gone; else why it can't be read */
   enum s4_once_e plan ;
 } ;
- /* oncelook.c: sets err and hash of each, in a child; 0 with errno */
-extern int s4_once_look (s4_once *, size_t n) ;
- /* the same of one, and its verdict */
-extern int s4_once_look_again (s4_once *) ;
  /* sets plan of each; stamps: s4_stamp; allowed: s4_sum, null: all; stop: after a refused one. How many are left */
 extern size_t s4_once_plan (s4_once *, size_t n, genalloc const *stamps, genalloc const *allowed, int stop) ;
 extern int s4_once_left (enum s4_once_e) gccattr_const ;      /* something is still to be done for it */
-extern int s4_once_refused (enum s4_once_e) gccattr_const ;
+extern int s4_once_refused (enum s4_once_e) gccattr_const ;   /* it is never run as it is */
+extern int s4_once_any (s4_once const *, size_t n) gccattr_pure ;   /* one of them is to be run */
 extern char const *s4_once_reason (enum s4_once_e) gccattr_const ;   /* the words for it */
- /* sets known and later of each s4_stamp */
-extern void s4_once_know (s4_once const *, size_t n, genalloc *stamps) ;
+
+ /* oncelook.c: in a child, 0 with errno */
+
+ /* newly allocated, by name: path itself, or what is in that directory. None is fine */
+extern int s4_once_list (s4_once **, size_t *n, char const *path) ;
+extern int s4_once_look (s4_once *, size_t n) ;   /* sets err, and the hash, of each */
+extern int s4_once_look_again (s4_once *) ;       /* the same of one, and its verdict */
+
+ /*
+   oncerun.c: runs it as s4_hook() does, with /dev/null as its input; S4_LEFT also if its content is not the same then.
+   Reported
+ */
+extern int s4_once_run (s4_once const *, s4_ms timeout) ;
+
+
+ /* strangers.c: records of what isn't here; pure. stamps: s4_stamp */
+
+ /* sets known and later of each; single: records of other names count as known */
+extern void s4_strangers_find (genalloc *stamps, s4_once const *, size_t n, int single) ;
+
+
+ /* oncesay.c: what is said of both */
+
+extern void s4_once_show (s4_once const *, size_t n, int mark) ;   /* the plan of -n; mark: nothing would be run */
+extern void s4_once_say (s4_once const *) ;                        /* why it is not run */
+extern void s4_strangers_show (genalloc const *stamps) ;           /* each: in the plan of -n, or at verbosity 2 */
+extern void s4_strangers_say (genalloc const *stamps) ;            /* the later ones, if there are any */
 
 
  /* ramfs.c: the shutdown ramfs as it is used; manifest.c: the list in it */

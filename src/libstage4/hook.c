@@ -194,9 +194,12 @@ static int run (struct family *f, char const *const *argv, s4_fork_func *begin, 
 int s4_run (char const *const *argv, s4_fork_func *begin, s4_ms limit, s4_ms killgrace, int *wstat)
 {
   struct family f = { .before = GENALLOC_ZERO, .members = S4_VICTIMS_ZERO } ;
+  int was_reaper = 0 ;
   int r ;
-  prctl(PR_SET_CHILD_SUBREAPER, 1) ;   /* what detaches itself becomes our child, so it can be found */
+  prctl(PR_GET_CHILD_SUBREAPER, &was_reaper) ;
+  prctl(PR_SET_CHILD_SUBREAPER, 1ul) ;   /* what detaches itself becomes our child, so it can be found */
   r = run(&f, argv, begin, limit, killgrace, wstat) ;
+  prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)was_reaper) ;   /* a service may follow, which reaps no orphans */
   family_free(&f) ;
   return r ;
 }

@@ -13,7 +13,7 @@ static int is_stamped (s4_once const *o, genalloc const *stamps)
 {
   s4_stamp const *st = genalloc_s(s4_stamp, stamps) ;
   for (size_t n = genalloc_len(s4_stamp, stamps) ; n-- ; )
-    if (!memcmp(st[n].sum.hash, o->hash, S4_HASH_SIZE) && !strcmp(st[n].sum.name, o->name)) return 1 ;
+    if (s4_sum_is(&st[n].sum, &o->sum)) return 1 ;
   return 0 ;
 }
 
@@ -25,7 +25,9 @@ static int is_allowed (s4_once const *o, genalloc const *allowed)
   for (size_t n = genalloc_len(s4_sum, allowed) ; n-- ; )
   {
     char const *slash = strrchr(sum[n].name, '/') ;
-    if (!memcmp(sum[n].hash, o->hash, S4_HASH_SIZE) && !strcmp(slash ? slash + 1 : sum[n].name, o->name)) return 1 ;
+    s4_sum last = sum[n] ;
+    if (slash) last.name = slash + 1 ;
+    if (s4_sum_is(&last, &o->sum)) return 1 ;
   }
   return 0 ;
 }
@@ -67,6 +69,12 @@ size_t s4_once_plan (s4_once *o, size_t n, genalloc const *stamps, genalloc cons
   return left ;
 }
 
+int s4_once_any (s4_once const *o, size_t n)
+{
+  for (size_t i = 0 ; i < n ; i++) if (o[i].plan == S4_ONCE_RUN) return 1 ;
+  return 0 ;
+}
+
 char const *s4_once_reason (enum s4_once_e p)
 {
   switch (p)
@@ -81,34 +89,4 @@ char const *s4_once_reason (enum s4_once_e p)
     case S4_ONCE_NOT_ALLOWED : return "not in the list of what is allowed" ;
     default : return "what is before it is not done" ;
   }
-}
-
- /* --- stamps of what isn't here --- */
-
- /* Of what is masked nobody has looked at the content, and nobody shall wonder at its stamps. */
-
-static enum s4_known_e known (s4_stamp const *st, s4_once const *o, size_t n)
-{
-  enum s4_known_e k = S4_KNOWN_NOT ;
-  for (size_t i = 0 ; i < n ; i++)
-  {
-    if (strcmp(o[i].name, st->sum.name)) continue ;
-    if (o[i].verdict == S4_HOOK_MASKS) return S4_KNOWN ;
-    if (!o[i].err && !memcmp(o[i].hash, st->sum.hash, S4_HASH_SIZE)) return S4_KNOWN ;
-    k = S4_KNOWN_NAME ;
-  }
-  return k ;
-}
-
-void s4_once_know (s4_once const *o, size_t n, genalloc *stamps)
-{
-  s4_stamp *st = genalloc_s(s4_stamp, stamps) ;
-  size_t const m = genalloc_len(s4_stamp, stamps) ;
-  int64_t last = INT64_MIN ;
-  for (size_t i = 0 ; i < m ; i++)
-  {
-    st[i].known = known(st + i, o, n) ;
-    if (st[i].known == S4_KNOWN && st[i].when > last) last = st[i].when ;
-  }
-  for (size_t i = 0 ; i < m ; i++) st[i].later = st[i].known != S4_KNOWN && st[i].when > last ;
 }

@@ -1,23 +1,40 @@
 /* ISC license. */
 
-/* What is in the files that are to run once, by a child: their disk may hang. */
+/* The files that are to run once, and what is in them, by a child: their disk may hang. */
 
 #include <skalibs/nonposix.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <skalibs/allreadwrite.h>
 #include <skalibs/djbunix.h>
+#include <skalibs/genalloc.h>
 #include <skalibs/sha256.h>
 #include <skalibs/stralloc.h>
 
 #include "stage4.h"
 
 #define BLOCK_SIZE 65536
+
+int s4_once_list (s4_once **once, size_t *n, char const *path)
+{
+  genalloc files = GENALLOC_ZERO ;
+  s4_hookfile const *f ;
+  if (!s4_hookfiles_add(&files, path, 0)) return 0 ;
+  s4_hookfiles_sort(&files) ;
+  f = genalloc_s(s4_hookfile, &files) ;
+  *n = genalloc_len(s4_hookfile, &files) ;
+  *once = calloc(*n + 1, sizeof **once) ;
+  if (!*once) return 0 ;
+  for (size_t i = 0 ; i < *n ; i++)
+    (*once)[i] = (s4_once){ .sum = { .name = f[i].name }, .path = f[i].path, .verdict = f[i].verdict } ;
+  return 1 ;
+}
 
 static int hash_fd (int fd, uint8_t *hash)
 {
@@ -50,7 +67,7 @@ struct look { s4_once *o ; size_t n ; } ;
 static int look (int fd, void *data)
 {
   struct look const *l = data ;
-  for (size_t i = 0 ; i < l->n ; i++) l->o[i].err = hash_file(l->o[i].path, l->o[i].hash) ;
+  for (size_t i = 0 ; i < l->n ; i++) l->o[i].err = hash_file(l->o[i].path, l->o[i].sum.hash) ;
   return s4_answer(fd, l->o, l->n * sizeof *l->o) ;   /* the pointers are the parent's, too */
 }
 

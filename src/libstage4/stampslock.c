@@ -72,28 +72,25 @@ static int await_lock (int fd, char const *dir, s4_ms limit)
   }
 }
 
-static pid_t holder ;
-static int holder_fd ;
-
-int s4_stamps_lock (char const *dir, s4_ms timeout)
+int s4_stamps_lock (s4_stampslock *x, char const *dir, s4_ms timeout)
 {
   int p[2], e ;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p) == -1) return 0 ;
-  holder = s4_fork_worker(p[1], 0) ;
-  if (!holder) hold_lock(p[1], dir) ;
+  x->holder = s4_fork_worker(p[1], 0) ;
+  if (!x->holder) hold_lock(p[1], dir) ;
   e = errno ;
   fd_close(p[1]) ;
-  holder_fd = p[0] ;
-  if (holder == -1) fd_close(p[0]) ;
+  x->fd = p[0] ;
+  if (x->holder == -1) fd_close(p[0]) ;
   else e = await_lock(p[0], dir, s4_limit(timeout)) ;
-  if (e && holder != -1) s4_stamps_unlock() ;
+  if (e && x->holder != -1) s4_stamps_unlock(x) ;
   return e ? (errno = e, 0) : 1 ;
 }
 
-void s4_stamps_unlock (void)
+void s4_stamps_unlock (s4_stampslock const *x)
 {
   int wstat ;
-  fd_close(holder_fd) ;
-  kill(holder, SIGKILL) ;   /* it may be waiting for the lock, or for the disk */
-  s4_wait(holder, s4_now() + DEATH_TIMEOUT, &wstat) ;
+  fd_close(x->fd) ;
+  kill(x->holder, SIGKILL) ;   /* it may be waiting for the lock, or for the disk */
+  s4_wait(x->holder, s4_now() + DEATH_TIMEOUT, &wstat) ;
 }

@@ -28,6 +28,7 @@
 static char const *usage ;
 static unsigned int flags ;
 static char const *walk_mode ;   /* $STAGE4_WALK */
+static struct sigaction pipe_was ;
 
  /* Else the next file to be opened could become stderr. Where there is no /dev/null, sockets that nobody hears. */
 
@@ -51,6 +52,7 @@ void s4_step_init (char const *prog, char const *usagestring, unsigned int f, ch
   s4.marker = (char *)argv[0] ;
   s4.dryrun = s4.force = 0 ;   /* walking in place, another program was here before */
   prctl(PR_SET_TIMERSLACK, TIMERSLACK) ;   /* inherited, it makes each wait so much longer */
+  sigaction(SIGPIPE, 0, &pipe_was) ;
   sig_ignore(SIGPIPE) ;    /* a report to a logger that is dead must not kill the step */
   sig_restore(SIGCHLD) ;   /* ignored, it would hide the ends of children */
   occupy_fds() ;
@@ -128,6 +130,15 @@ char const *s4_step_place (char const *what, char const *arg)
   return path ;
 }
 
+char const *s4_step_file (char const *what, char const *arg)
+{
+  if (!*arg) s4_step_badarg(what, arg) ;
+  if (strchr(arg, '/')) return arg ;
+  arg = s4_concat("./", arg) ;
+  if (!*arg) s4_step_nomem() ;
+  return arg ;
+}
+
 s4_ms s4_step_time (char const *arg, int zero)
 {
   s4_ms t ;
@@ -189,6 +200,15 @@ void s4_step_walk (char const *const *next)
   s4_step_giveup(S4_USAGE) ;
 }
 
+ /* What follows outside of a chain may be a service, whose SIGPIPE is its own affair. In a chain it stays ignored. */
+
+static void execute (char const *const *next)
+{
+  if (!s4.pid) sigaction(SIGPIPE, &pipe_was, 0) ;
+  s4_exec(next) ;
+  sig_ignore(SIGPIPE) ;
+}
+
 void s4_step_next (char const *const *next, int code)
 {
   if (s4.dryrun) end_plan(code) ;
@@ -199,7 +219,7 @@ void s4_step_next (char const *const *next, int code)
     s4_step_giveup(code) ;
   }
   s4_set_code((unsigned int)code) ;
-  s4_exec(next) ;
+  execute(next) ;
   s4_fatalsys("unable to execute ", next[0]) ;
   s4_step_giveup(errno == ENOENT ? 127 : 126) ;
 }

@@ -76,6 +76,11 @@ int s4_sums_parse (stralloc *text, genalloc *sums, size_t *bad)
   return 1 ;
 }
 
+int s4_sum_is (s4_sum const *a, s4_sum const *b)
+{
+  return !memcmp(a->hash, b->hash, S4_HASH_SIZE) && !strcmp(a->name, b->name) ;
+}
+
  /* --- writing --- */
 
 int s4_sum_cat (stralloc *sa, s4_sum const *sum)

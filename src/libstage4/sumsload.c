@@ -24,8 +24,9 @@ static int read_list (int out, void *data)
   return s4_others_can_write(&st) ? EPERM : fd_cat(fd, out) == -1 ? errno : 0 ;
 }
 
-int s4_sums_load (char const *file, stralloc *text, genalloc *sums, size_t *bad)
+int s4_sums_load (char const *file, genalloc *sums, size_t *bad)
 {
+  stralloc text = STRALLOC_ZERO ;   /* stays: the names are in it */
   *bad = 0 ;
-  return s4_ask(&read_list, (void *)file, S4_DISK_TIMEOUT, text) && s4_sums_parse(text, sums, bad) ;
+  return s4_ask(&read_list, (void *)file, S4_DISK_TIMEOUT, &text) && s4_sums_parse(&text, sums, bad) ;
 }

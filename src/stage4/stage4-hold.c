@@ -31,15 +31,13 @@ struct options
   genalloc dirs ;       /* s4_held */
 } ;
 
-static sigset_t term, mask_before ;
-
  /* First of all: what comes from now on waits until it is asked for, also where it was ignored. */
 
-static void block_term (void)
+static void block_term (sigset_t *term, sigset_t *before)
 {
-  sigemptyset(&term) ;
-  sigaddset(&term, SIGTERM) ;
-  sigprocmask(SIG_BLOCK, &term, &mask_before) ;
+  sigemptyset(term) ;
+  sigaddset(term, SIGTERM) ;
+  sigprocmask(SIG_BLOCK, term, before) ;
   sig_restore(SIGTERM) ;
 }
 
@@ -97,9 +95,9 @@ static void tell_ready (int fd)
   close(fd) ;
 }
 
-static void wait_for_term (void)
+static void wait_for_term (sigset_t const *term)
 {
-  while (sigwaitinfo(&term, 0) == -1) ;   /* EINTR: it was stopped, and goes on */
+  while (sigwaitinfo(term, 0) == -1) ;   /* EINTR: it was stopped, and goes on */
 }
 
 static int look_for (int fd, void *file)
@@ -120,19 +118,19 @@ static int is_cancelled (struct options const *o)
   return 0 ;
 }
 
- /* SIGTERM is ignored before it is unblocked, which discards what has come; SIGPIPE was so for our reports only. */
+ /* Ignored before it is unblocked: so what has come meanwhile is discarded. */
 
-static void restore_signals (void)
+static void ignore_term (sigset_t const *before)
 {
   sig_ignore(SIGTERM) ;
-  sig_restore(SIGPIPE) ;
-  sigprocmask(SIG_SETMASK, &mask_before, 0) ;
+  sigprocmask(SIG_SETMASK, before, 0) ;
 }
 
 int main (int argc, char const **argv, char const *const *envp)
 {
   struct options o = { .notify = -1, .timeout = 30000, .dirs = GENALLOC_ZERO } ;
-  block_term() ;
+  sigset_t term, before ;
+  block_term(&term, &before) ;
   s4_step_init("stage4-hold", USAGE, 0, argv, envp) ;
   {
     subgetopt l = SUBGETOPT_ZERO ;
@@ -159,12 +157,12 @@ int main (int argc, char const **argv, char const *const *envp)
   if (!hold(&o)) s4_step_giveup(S4_NOTSTARTED) ;
   look_at_namespace() ;
   if (o.notify >= 0) tell_ready(o.notify) ;
-  wait_for_term() ;
+  wait_for_term(&term) ;
   if (is_cancelled(&o))
   {
     s4_info(o.cancel, " is gone: ", argv[0], " is not run") ;
     return S4_DONE ;
   }
-  restore_signals() ;
+  ignore_term(&before) ;
   s4_step_next(argv, S4_DONE) ;
 }

@@ -61,10 +61,16 @@ static int hookdir (char const *const *dirs, unsigned int n, s4_ms timeout, s4_m
   return r ? r : failed ? S4_LEFT : S4_DONE ;
 }
 
+static void add_path (genalloc *dirs, char const *arg)
+{
+  char const *path = s4_step_file("path", arg) ;
+  if (!genalloc_append(char const *, dirs, &path)) s4_step_nomem() ;
+}
+
 int main (int argc, char const **argv, char const *const *envp)
 {
   s4_ms timeout = 30000, killgrace = 2000 ;
-  genalloc dirs = GENALLOC_ZERO ;
+  genalloc dirs = GENALLOC_ZERO ;   /* char const * */
   int stop = 0 ;
   s4_step_init("stage4-hookdir", USAGE, 0, argv, envp) ;
   {
@@ -75,10 +81,7 @@ int main (int argc, char const **argv, char const *const *envp)
       if (opt == -1) break ;
       switch (opt)
       {
-        case 'd' :
-          if (!*l.arg) s4_step_badarg("path", l.arg) ;
-          if (!genalloc_append(char const *, &dirs, &l.arg)) s4_step_nomem() ;
-          break ;
+        case 'd' : add_path(&dirs, l.arg) ; break ;
         case 't' : timeout = s4_step_time(l.arg, 0) ; break ;
         case 'k' : killgrace = s4_step_time(l.arg, 1) ; break ;
         case 'e' : stop = 1 ; break ;

@@ -5,6 +5,7 @@
 #include <skalibs/nonposix.h>
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +43,15 @@ static void run (size_t i)
   ok(waitpid(-1, 0, WNOHANG) == -1 && errno == ECHILD, "%s: no child is left", runs[i].name) ;
 }
 
+static void check_reaper (int before)
+{
+  int after = -1, wstat ;
+  prctl(PR_SET_CHILD_SUBREAPER, (unsigned long)before) ;
+  s4_run(runs[0].argv, &s4_fork_program, s4_now() + runs[0].limit, 20000, &wstat) ;
+  prctl(PR_GET_CHILD_SUBREAPER, &after) ;
+  is_number(after, before, "a subreaper after it only if it was one before") ;
+}
+
 int main (int argc, char const **argv, char const *const *envp)
 {
   (void)argc ;
@@ -49,5 +59,7 @@ int main (int argc, char const **argv, char const *const *envp)
   if (dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), 2) == -1) bail_out("no ", "/dev/null") ;   /* its reports */
   s4_chain_read(envp, 0) ;
   for (size_t i = 0 ; i < sizeof runs / sizeof *runs ; i++) run(i) ;
+  check_reaper(0) ;
+  check_reaper(1) ;
   return done() ;
 }

@@ -37,6 +37,15 @@ static void check_lines (void)
   }
 }
 
+static void check_same (void)
+{
+  s4_sum const a = { .name = "a", .hash = { 1 } }, b = { .name = "b", .hash = { 1 } }, other = { .name = "a", .hash = { 1, 1 } } ;
+  s4_sum const again = { .name = (char []){ "a" }, .hash = { 1 } } ;
+  ok(s4_sum_is(&a, &again), "the same sum") ;
+  ok(!s4_sum_is(&a, &b), "another name") ;
+  ok(!s4_sum_is(&a, &other), "another hash") ;
+}
+
 static void check_list (char const *s, size_t len, size_t n, size_t bad)
 {
   stralloc text = STRALLOC_ZERO ;
@@ -146,8 +155,8 @@ static void check_stamps (void)
 
 static s4_once script (char const *name, enum s4_hookfile_e verdict, int err, uint8_t content)
 {
-  s4_once o = { .name = name, .path = name, .verdict = verdict, .err = err } ;
-  memset(o.hash, err ? 0 : content, sizeof o.hash) ;
+  s4_once o = { .sum = { .name = name }, .path = name, .verdict = verdict, .err = err } ;
+  memset(o.sum.hash, err ? 0 : content, sizeof o.sum.hash) ;
   return o ;
 }
 
@@ -234,11 +243,11 @@ static void check_stop (void)
   is_number((int64_t)s4_once_plan(o, 0, &stamps, 0, 1), 0, "nothing") ;
 }
 
-static void know (char const *what, s4_once const *o, size_t n, genalloc *stamps, char const *want)
+static void strangers (char const *what, s4_once const *o, size_t n, int single, genalloc *stamps, char const *want)
 {
   char got[64] ;
   size_t const m = genalloc_len(s4_stamp, stamps) ;
-  s4_once_know(o, n, stamps) ;
+  s4_strangers_find(stamps, o, n, single) ;
   for (size_t i = 0 ; i < m ; i++)
   {
     s4_stamp const *st = genalloc_s(s4_stamp, stamps) + i ;
@@ -253,25 +262,27 @@ static void check_strangers (void)
 {
   s4_once o[] = { script("1", S4_HOOK_RUNS, 0, FIRST), script("2", S4_HOOK_RUNS, 0, FIRST), script("3", S4_HOOK_MASKS, EINVAL, FIRST) } ;
   genalloc stamps = GENALLOC_ZERO ;
-  know("no stamps", o, 3, &stamps, "") ;
+  strangers("no stamps", o, 3, 0, &stamps, "") ;
   add_stamp(&stamps, "1", FIRST, -5) ;
-  know("one that is known", o, 3, &stamps, "k.") ;
+  strangers("one that is known", o, 3, 0, &stamps, "k.") ;
   add_stamp(&stamps, "1", SECOND, -7) ;
   add_stamp(&stamps, "0", FIRST, -6) ;
-  know("earlier ones of other versions", o, 3, &stamps, "k.n.-.") ;
+  strangers("earlier ones of other versions", o, 3, 0, &stamps, "k.n.-.") ;
   add_stamp(&stamps, "1", 3, -5) ;
-  know("at the same time", o, 3, &stamps, "k.n.-.n.") ;
+  strangers("at the same time", o, 3, 0, &stamps, "k.n.-.n.") ;
   add_stamp(&stamps, "2", 3, -4) ;
   add_stamp(&stamps, "4", 3, -3) ;
-  know("later ones", o, 3, &stamps, "k.n.-.n.n!-!") ;
+  strangers("later ones", o, 3, 0, &stamps, "k.n.-.n.n!-!") ;
   add_stamp(&stamps, "3", 3, 9) ;
-  know("one of a masked name is known", o, 3, &stamps, "k.n.-.n.n.-.k.") ;
-  know("nothing is here", o, 0, &stamps, "-!-!-!-!-!-!-!") ;
+  strangers("one of a masked name is known", o, 3, 0, &stamps, "k.n.-.n.n.-.k.") ;
+  strangers("one file only: records of other names are no strangers", o, 1, 1, &stamps, "k.n.k.n.k.k.k.") ;
+  strangers("nothing is here", o, 0, 0, &stamps, "-!-!-!-!-!-!-!") ;
 }
 
 int main (void)
 {
   check_lines() ;
+  check_same() ;
   check_lists() ;
   check_stamps() ;
   check_plans() ;

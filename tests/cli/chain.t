@@ -23,6 +23,15 @@ $ stage4-hook ' true' '' stage4-hook ' false' '' helper code sh -c 'echo "? is $
 !~ stage4-hook: warning: false failed with 1 after [0-9]+ ms
 | ? is 1
 = 0
+outside of a chain it finds the process as it was; in one SIGPIPE is ignored
+$ helper look >/tmp/before ; stage4-hook ' true' '' stage4-hookdir -d /not/there helper look | diff /tmp/before -
+= 0
+$ trap '' PIPE ; stage4-hook ' true' '' helper look | sed -n '/^ignored.* 13/s/.*/SIGPIPE/p'
+| SIGPIPE
+= 0
+$ STAGE4_PID=1 stage4-hook ' true' '' helper look | sed -n '/^ignored.* 13/s/.*/SIGPIPE/p'
+| SIGPIPE
+= 0
 its code is what comes back
 $ stage4-hookdir -d /not/there sh -c 'exit 42'
 = 42

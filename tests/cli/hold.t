@@ -118,6 +118,10 @@ $ helper pending stage4-hold -p / sh -c 'exit 42'
 $ helper pending stage4-hold -p / helper code sh -c 'echo "? is $CODE"'
 | ? is 0
 = 0
+SIGPIPE stays as it was
+$ trap '' PIPE ; helper pending stage4-hold -p / helper look | sed -n '/^ignored.* 13/s/.*/SIGPIPE/p'
+| SIGPIPE
+= 0
 readiness is told all the same
 $ helper pending stage4-hold -d 5 -p / true 5>&1 | od -An -c
 |~  *\\n

@@ -79,19 +79,19 @@ $ stage4-hook -t 100 ' sleep' ' 1000' '' helper code sh -c 'echo "? is $CODE"'
 $ stage4-hook -t 300ms -k 5s ' sh' ' -c' ' trap "echo asked ; exit" TERM ; echo begun ; while : ; do : ; done' ''
 | begun
 | asked
-!~ stage4-hook: warning: sh is not done after ([2-9][0-9][0-9] ms|[1-3][.][0-9] s), ending it
+!~ stage4-hook: warning: sh is not done after ((19|[2-9][0-9])[0-9] ms|[1-3][.][0-9] s), ending it
 = 99
 then by SIGKILL
 $ stage4-hook -t 300 -k 100 ' sh' ' -c' ' trap "" TERM ; echo begun ; while : ; do usleep 10000 ; done' ''
 | begun
-!~ stage4-hook: warning: sh is not done after ([2-9][0-9][0-9] ms|[1-3][.][0-9] s), ending it
+!~ stage4-hook: warning: sh is not done after ((19|[2-9][0-9])[0-9] ms|[1-3][.][0-9] s), ending it
 = 99
 $ stage4-hook -t 100 -k 0 ' sh' ' -c' ' trap "" TERM ; while : ; do usleep 10000 ; done' ''
 !~ stage4-hook: warning: sh is not done after ([1-9][0-9]* ms|[1-3][.][0-9] s), ending it
 = 99
 what it has started goes with it, even in another session, or with another parent
 $ stage4-hook -t 300 -k 100 ' sh' ' -c' ' helper setsid sleep 1234 ; sleep 1234 & sleep 1234' '' ; pidof sleep
-!~ stage4-hook: warning: sh is not done after ([2-9][0-9][0-9] ms|[1-3][.][0-9] s), ending it
+!~ stage4-hook: warning: sh is not done after ((19|[2-9][0-9])[0-9] ms|[1-3][.][0-9] s), ending it
 = 1
 longer than a second: it is said
 $ stage4-hook ' sleep' ' 1.3' ''

@@ -4,40 +4,34 @@
 . "${0%/*}/../lib.sh"
 
 usage='stage4-hookdir: fatal: usage: stage4-hookdir [ -v verbosity ] -d path [ -d path ]... [ -t timeout ] [ -k killgrace ] [ -e ] prog...'
-# hook FILE [LINE] : says its name and its arguments, then does LINE
-hook () {
-  mkdir -p "${1%/*}"
-  # shellcheck disable=SC2016
-  printf '#!/bin/sh\necho "$0 $*"\n%s\n' "$2" >"$1"
-  chmod 755 "$1"
-}
 mkdir /d
-hook /d/a/20-b
-hook /d/a/10-a
-hook /d/a/9-c
-hook /d/b/10-a 'echo not reached'
-hook /d/b/15-only
-hook /d/b/.hidden 'echo not reached'
-hook /d/masked/20-b 'echo not reached'
+script /d/a/20-b
+script /d/a/10-a
+script /d/a/9-c
+script /d/b/10-a 'echo not reached'
+script /d/b/15-only
+script /d/b/.hidden 'echo not reached'
+script /d/masked/20-b 'echo not reached'
 ln -sf /dev/null /d/masked/10-a
-hook /d/fail/1 'exit 3'
-hook /d/fail/2
-hook /d/slow/1 'exec sleep 1000'
-hook /d/slow/2 'exit 3'
-hook /d/odd/1-runs
+script /d/path/id
+script /d/fail/1 'exit 3'
+script /d/fail/2
+script /d/slow/1 'exec sleep 1000'
+script /d/slow/2 'exit 3'
+script /d/odd/1-runs
 echo text >/d/odd/2-text
 mkdir /d/odd/3-dir
-hook /d/odd/4-group
+script /d/odd/4-group
 chmod 775 /d/odd/4-group
-hook /d/odd/5-world
+script /d/odd/5-world
 chmod 757 /d/odd/5-world
 ln -s nowhere /d/odd/6-nowhere
 ln -s 1-runs /d/odd/7-link
 echo garbage >/d/odd/8-garbage
 chmod 755 /d/odd/8-garbage
-hook /d/open/1
+script /d/open/1
 chmod 777 /d/open
-hook /d/closed/1
+script /d/closed/1
 chmod 0 /d/closed
 mkdir /d/empty
 
@@ -127,6 +121,10 @@ $ stage4-hookdir -d /d/empty -d /not/there
 $ cd /d && stage4-hookdir -d a/10-a
 | a/10-a none
 = 0
+it is not searched in $PATH
+$ cd /d/path && stage4-hookdir -d id
+| ./id none
+= 0
 
 failures
 $ stage4-hookdir -d /d/fail helper code sh -c 'echo "? is $CODE"'
@@ -143,13 +141,13 @@ $ stage4-hookdir -e -d /d/fail helper code sh -c 'echo "? is $CODE"'
 = 0
 $ stage4-hookdir -t 200 -d /d/slow
 | /d/slow/1 none
-!~ stage4-hookdir: warning: /d/slow/1 is not done after ([2-9][0-9][0-9] ms|[1-3][.][0-9] s), ending it
+!~ stage4-hookdir: warning: /d/slow/1 is not done after ((19|[2-9][0-9])[0-9] ms|[1-3][.][0-9] s), ending it
 | /d/slow/2 none
 !~ stage4-hookdir: warning: /d/slow/2 failed with 3 after [0-9]+ ms
 = 99
 $ stage4-hookdir -e -t 200 -d /d/slow
 | /d/slow/1 none
-!~ stage4-hookdir: warning: /d/slow/1 is not done after ([2-9][0-9][0-9] ms|[1-3][.][0-9] s), ending it
+!~ stage4-hookdir: warning: /d/slow/1 is not done after ((19|[2-9][0-9])[0-9] ms|[1-3][.][0-9] s), ending it
 ! stage4-hookdir: warning: stopping, the rest is not run
 = 99
 

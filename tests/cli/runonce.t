@@ -4,13 +4,6 @@
 . "${0%/*}/../lib.sh"
 
 usage='stage4-runonce: fatal: usage: stage4-runonce [ -v verbosity ] [ -s statedir ] [ -p stop|continue ] [ -t timeout ] [ -l allowlist ] [ -m ] [ -n ] dir|file prog...'
-# script FILE [LINE] : says its name and its arguments, then does LINE
-script () {
-  mkdir -p "${1%/*}"
-  # shellcheck disable=SC2016
-  printf '#!/bin/sh\necho "${0##*/} $*"\n%s\n' "$2" >"$1"
-  chmod 755 "$1"
-}
 cat >/tmp/once <<'END'
 #!/bin/sh
 # once DIR [WORD...] : with the state directory /s/DIR
@@ -31,6 +24,7 @@ script /d/a/9-c
 script /d/a/20-b
 script /d/a/.hidden
 script /d/input/1 'readlink /proc/self/fd/0 ; exit 3'
+script /d/path/id
 script /d/fail/1
 script /d/fail/2 'exit 3'
 script /d/fail/3
@@ -91,7 +85,7 @@ $ stage4-runonce
 ! $usage
 = 100
 $ stage4-runonce ''
-! $usage
+! stage4-runonce: fatal: invalid directory or file: 
 = 100
 $ stage4-runonce -x /d/a
 ! $usage
@@ -103,10 +97,10 @@ $ stage4-runonce -s
 ! $usage
 = 100
 $ stage4-runonce -s relative /d/a
-! stage4-runonce: fatal: invalid state directory: relative
+! stage4-runonce: fatal: invalid state directory (must begin with /): relative
 = 100
 $ stage4-runonce -s / /d/a
-! stage4-runonce: fatal: invalid state directory: /
+! stage4-runonce: fatal: invalid state directory (must begin with /): /
 = 100
 $ stage4-runonce -p sometimes /d/a
 ! stage4-runonce: fatal: invalid policy (stop or continue): sometimes
@@ -124,11 +118,11 @@ $ stage4-runonce -v 4 /d/a
 ! stage4-runonce: fatal: invalid verbosity: 4
 = 100
 
-nothing to do: no directory, an empty one; no state directory is needed, and none is made
+nothing to do: no directory, an empty one; no state directory is needed, and none is made, nor an allow list read
 $ stage4-runonce -s /s/open /not/there helper code sh -c 'echo "? is $CODE"'
 | ? is 0
 = 0
-$ stage4-runonce -s /s/none /d/empty ; ls /s/none
+$ stage4-runonce -s /s/none -l /not/there /d/empty ; ls /s/none
 ! ls: /s/none: No such file or directory
 = 1
 
@@ -147,11 +141,11 @@ $ once a -m -n
 = 1
 by name, as bytes, without arguments; what has succeeded is recorded, and not run again
 $ stage4-runonce -s /s/deep/er/a /d/a helper code sh -c 'echo "? is $CODE"'
-| 10-a 
+| /d/a/10-a
 ! stage4-runonce: info: done and recorded: /d/a/10-a
-| 20-b 
+| /d/a/20-b
 ! stage4-runonce: info: done and recorded: /d/a/20-b
-| 9-c 
+| /d/a/9-c
 ! stage4-runonce: info: done and recorded: /d/a/9-c
 | ? is 0
 = 0
@@ -182,19 +176,26 @@ $ record /d/a/10-a /tmp && cmp /tmp/line /s/deep/er/a/$(sha256sum </tmp/line | c
 = 0
 a record that is deleted: it runs again
 $ rm $(grep -l ' 20-b$' /s/deep/er/a/*) ; stage4-runonce -s /s/deep/er/a /d/a
-| 20-b 
+| /d/a/20-b
 ! stage4-runonce: info: done and recorded: /d/a/20-b
 = 0
 a single file
 $ once a/10-a
-| 10-a 
+| /d/a/10-a
 ! stage4-runonce: info: done and recorded: /d/a/10-a
 = 0
 $ once a/10-a
 = 0
+it is not searched in $PATH
+$ cd /d/path ; stage4-runonce -s /s/path id ; stage4-runonce -n -s /s/path id ; cd .. ; stage4-runonce -n -s /s/path path
+| ./id
+! stage4-runonce: info: done and recorded: ./id
+| leave ./id: done already
+| leave ./path/id: done already
+= 0
 the input is /dev/null, but not that of what follows
 $ echo text | stage4-runonce -s /s/input /d/input cat
-| 1 
+| /d/input/1
 | /dev/null
 !~ stage4-runonce: warning: /d/input/1 failed with 3 after [0-9]+ ms
 | text
@@ -202,49 +203,49 @@ $ echo text | stage4-runonce -s /s/input /d/input cat
 
 in a chain
 $ STAGE4_PID=1 STAGE4_ACTION=reboot stage4-runonce -s /s/chain /d/a/9-c helper code sh -c 'echo "? is $CODE"'
-| 9-c 
+| /d/a/9-c
 ! stage4-runonce: info: done and recorded: /d/a/9-c
 | ? is 0
 = 0
 
 failures: the next ones are not run; it runs again
 $ stage4-runonce -s /s/fail /d/fail helper code sh -c 'echo "? is $CODE"'
-| 1 
+| /d/fail/1
 ! stage4-runonce: info: done and recorded: /d/fail/1
-| 2 
+| /d/fail/2
 !~ stage4-runonce: warning: /d/fail/2 failed with 3 after [0-9]+ ms
 ! stage4-runonce: warning: stopping, the rest is not run
 | ? is 1
 = 0
 $ once fail -p continue
-| 2 
+| /d/fail/2
 !~ stage4-runonce: warning: /d/fail/2 failed with 3 after [0-9]+ ms
-| 3 
+| /d/fail/3
 ! stage4-runonce: info: done and recorded: /d/fail/3
 = 1
 $ once fail -p stop ; ls /s/fail | wc -l
-| 2 
+| /d/fail/2
 !~ stage4-runonce: warning: /d/fail/2 failed with 3 after [0-9]+ ms
 ! stage4-runonce: warning: stopping, the rest is not run
 | 2
 = 0
 $ once late -t 500 -p continue
-| 1 
+| /d/late/1
 ! stage4-runonce: info: done and recorded: /d/late/1
-| 2 
+| /d/late/2
 !~ stage4-runonce: warning: /d/late/2 is not done after .*, ending it
-| 3 
+| /d/late/3
 ! stage4-runonce: info: done and recorded: /d/late/3
 = 99
 $ once late -t 500
-| 2 
+| /d/late/2
 !~ stage4-runonce: warning: /d/late/2 is not done after .*, ending it
 ! stage4-runonce: warning: stopping, the rest is not run
 = 99
 
 what is refused counts as a failure
 $ once odd
-| 1-runs 
+| /d/odd/1-runs
 ! stage4-runonce: info: done and recorded: /d/odd/1-runs
 ! stage4-runonce: warning: not executable, not run: /d/odd/2-text
 ! stage4-runonce: warning: stopping, the rest is not run
@@ -272,7 +273,7 @@ $ once odd -v 2 -p continue
 ! stage4-runonce: warning: can't be read, not run: /d/odd/5-unreadable
 ! stage4-runonce: warning: not executable, not run: /d/odd/6-nowhere
 ! stage4-runonce: info: masked: /d/odd/7-masked
-| 8-link 
+| /d/odd/8-link
 !~ stage4-runonce: info: /d/odd/8-link is done, [0-9]+ ms
 ! stage4-runonce: info: done and recorded: /d/odd/8-link
 ! stage4-runonce: warning: unable to execute /d/odd/9-garbage: Exec format error
@@ -286,7 +287,7 @@ what is done isn't refused any more
 $ chmod 777 /d/odd/1-runs ; stage4-runonce -s /s/odd /d/odd/1-runs
 = 0
 $ cd /d ; stage4-runonce -s /s/input a/9-c helper code sh -c 'echo "? is $CODE"'
-| 9-c 
+| a/9-c
 ! stage4-runonce: info: done and recorded: a/9-c
 | ? is 0
 = 0
@@ -298,10 +299,10 @@ $ once list -n -l /list
 | leave /d/list/3\134: what is before it is not done
 = 1
 $ once list -p continue -l /list
-| 1 
+| /d/list/1
 ! stage4-runonce: info: done and recorded: /d/list/1
 ! stage4-runonce: warning: not in the list of what is allowed, not run: /d/list/2
-| 3\ 
+| /d/list/3\
 ! stage4-runonce: info: done and recorded: /d/list/3\134
 = 1
 $ echo : >>/d/list/1 ; once list -l /list
@@ -357,11 +358,11 @@ $ stage4-runonce -m -s /s/marked-odd /d/odd
 
 an edited one runs again; the older version does not, nor the newer one after that
 $ cp /d/other/1 /tmp/old ; once other
-| 1 
+| /d/other/1
 ! stage4-runonce: info: done and recorded: /d/other/1
 = 0
 $ echo 'echo new' >>/d/other/1 ; once other
-| 1 
+| /d/other/1
 | new
 ! stage4-runonce: info: done and recorded: /d/other/1
 = 0
@@ -391,22 +392,22 @@ $ mv /d/other/1 /d/other/2 ; once other -n
 
 what changes meanwhile
 $ once changes
-| 1 
+| /d/changes/1
 ! stage4-runonce: info: done and recorded: /d/changes/1
-| 3 
+| /d/changes/3
 | edited
 ! stage4-runonce: info: done and recorded: /d/changes/3
-| 4 
+| /d/changes/4
 ! stage4-runonce: info: done and recorded: /d/changes/4
-| 5 
+| /d/changes/5
 ! stage4-runonce: warning: changed while it ran, not recorded: /d/changes/5
 ! stage4-runonce: warning: stopping, the rest is not run
 = 1
 
 records that are torn, or were begun only
 $ once torn 2>/dev/null ; ls /s/torn | wc -l
-| 1 
-| 2 
+| /d/torn/1
+| /d/torn/2
 | 2
 = 0
 $ file=$(grep -l ' 2$' /s/torn/*) ; head -c 40 $file >/tmp/torn ; cp /tmp/torn $file ; cp /tmp/torn $file.new ; echo x >/s/torn/README ; once torn -n
@@ -415,12 +416,12 @@ $ file=$(grep -l ' 2$' /s/torn/*) ; head -c 40 $file >/tmp/torn ; cp /tmp/torn $
 = 1
 $ once torn ; ls /s/torn | grep -vc README
 ! stage4-runonce: warning: torn records, which count as none, are removed: 1
-| 2 
+| /d/torn/2
 ! stage4-runonce: info: done and recorded: /d/torn/2
 | 2
 = 0
 $ file=$(grep -l ' 2$' /s/torn/*) ; : >$file ; once torn -v 0 ; cat $file | wc -l
-| 2 
+| /d/torn/2
 | 1
 = 0
 $ file=$(grep -l ' 2$' /s/torn/*) ; mkdir $file.new ; once torn
@@ -445,7 +446,7 @@ $ stage4-runonce -s /proc/state /d/a
 = 111
 one that is read-only matters only if there is something to be run
 $ stage4-runonce -s /s/readonly /d/readonly/1 ; chmod 555 /s/readonly ; once readonly ; echo $? ; rm /d/readonly/2 ; once readonly
-| 1 
+| /d/readonly/1
 ! stage4-runonce: info: done and recorded: /d/readonly/1
 ! stage4-runonce: fatal: unable to write to the state directory /s/readonly: Permission denied
 | 111
@@ -457,12 +458,12 @@ $ stage4-runonce -s /s/x /d/closed
 = 111
 
 two of them: the second one waits, and finds it done
-$ once slow >/tmp/first 2>&1 & until test -e /tmp/slow-runs ; do usleep 10000 ; done ; once slow -t 300 ; echo $? ; once slow 2>/tmp/second & until grep -q waiting /tmp/second ; do usleep 10000 ; done ; touch /tmp/go ; wait $! ; echo $? ; sed 's/, [0-9].*//' /tmp/second | sort -u ; wait ; grep -v 'waiting for /d' /tmp/first
+$ once slow >/tmp/first 2>&1 & until test -e /tmp/slow-runs ; do usleep 10000 ; done ; once slow -t 300 ; echo $? ; once slow 2>/tmp/second & until grep -qs waiting /tmp/second ; do usleep 10000 ; done ; touch /tmp/go ; wait $! ; echo $? ; sed 's/, [0-9].*//' /tmp/second | sort -u ; wait ; grep -v 'waiting for /d' /tmp/first
 ! stage4-runonce: fatal: another stage4-runonce is still at work in /s/slow
 | 111
 | 0
 | stage4-runonce: info: waiting for another stage4-runonce in /s/slow
-| 1 
+| /d/slow/1
 | stage4-runonce: info: done and recorded: /d/slow/1
 = 0
 END
