@@ -5,29 +5,13 @@
 # behind those), "lost" how many writes.
 use strict ;
 use warnings ;
-no warnings 'portable' ;   # of numbers of 64 bits
+use DiskLog ;
 
 my ($logname, $image, $out, $cuts, $seed) = @ARGV ;
 my ($block, $fs_end, $size) = (4096, 16 << 20, 17 << 20) ;
-my ($FLUSH, $FUA, $DISCARD) = (1, 2, 4) ;
 
-open(my $log, '<:raw', $logname) or die "$logname: $!\n" ;
-sub take { my ($at, $n) = @_ ; seek($log, $at, 0) ; read($log, my $data, $n) == $n or die "the log is too short\n" ; return $data ; }
-
-my ($magic, $version, $count, $sector) = unpack('Q<Q<Q<L<', take(0, 28)) ;
-die "not a log\n" unless $magic == 0x6a736677736872 and $version == 1 ;
-
-my @writes ;   # { at, data, flags, mark }
-my $pos = $sector ;
-for (1 .. $count)
-{
-  my ($at, $n, $flags) = unpack('Q<Q<Q<', take($pos, 24)) ;
-  $pos += $sector ;
-  my $data = '' ;
-  if ($flags & $DISCARD) { $data = "\0" x ($n * $sector) ; }
-  elsif ($n) { $data = take($pos, $n * $sector) ; $pos += $n * $sector ; }
-  push @writes, { at => $at * $sector, data => $data, flags => $flags, mark => $at * $sector > $fs_end } ;
-}
+my @writes = disk_writes($logname) ;
+for my $w (@writes) { $w->{mark} = $w->{at} > $fs_end ? ($w->{at} - $fs_end) / $block : 0 ; }
 my @marks = grep { $_->{mark} } @writes ;
 die scalar(@marks) . " marks\n" unless @marks == 8 + 5 ;
 
@@ -39,25 +23,11 @@ srand($seed) ;
 for my $cut (0 .. $cuts - 1)
 {
   my $end = 1 + int(rand(@writes)) ;
-  my ($flushed, $lost, $marks, $told) = (0, 0, 0, 0) ;
-  for (0 .. $end - 1) { $flushed = $_ if $writes[$_]{flags} & $FLUSH ; }
+  my @marks = grep { $_ } map { $_->{mark} } @writes[0 .. $end - 1] ;
+  my $marks = grep { $_ <= 8 } @marks ;
+  my ($told) = map { $_ - 8 } grep { $_ > 8 } reverse(@marks) ;
   my $disk = $before ;
-  for my $i (0 .. $end - 1)
-  {
-    my $w = $writes[$i] ;
-    my $keep = length $w->{data} ;
-    my $mark = $w->{mark} ? ($w->{at} - $fs_end) / $block : 0 ;
-    $marks++ if $mark and $mark <= 8 ;
-    $told = $mark - 8 if $mark > 8 ;
-    if ($i >= $flushed and !$w->{mark} and !($w->{flags} & $FUA) and $keep)
-    {
-      my $kind = int(rand(3)) ;
-      $keep = 0 if $kind == 1 ;
-      $keep = $block * int(rand($keep / $block)) if $kind == 2 and $keep > $block ;
-      $lost++ if $keep < length $w->{data} ;
-    }
-    substr($disk, $w->{at}, $keep) = substr($w->{data}, 0, $keep) ;
-  }
+  my $lost = disk_after_cut(\$disk, \@writes, $end, sub { $_[0]{mark} }) ;
   # zeros make holes
   for (my $at = 0 ; $at < $size ; $at += $block)
   {
@@ -66,7 +36,7 @@ for my $cut (0 .. $cuts - 1)
     seek($o, $cut * $size + $at, 0) ;
     print $o $piece or die "$out: $!\n" ;
   }
-  print "$cut $marks $told lost $lost at $end of " . @writes . "\n" ;
+  print "$cut $marks ", $told // 0, " lost $lost at $end of " . @writes . "\n" ;
 }
 truncate($o, $cuts * $size) ;
 close($o) or die "$out: $!\n" ;

@@ -53,7 +53,7 @@ ok "each of them ran" test "$(grep -o '=== ran .' "$console" | tr -d '\n')" = \
 # One disk for all of them; a line each: how many scripts had run, how many had been said to be done, how many writes were
 # lost
 rm -f "$work/cuts.img"
-ok "the writes can be replayed" perl "$top/tests/vm/replay.pl" "$work/writes.log" "$work/before.img" "$work/cuts.img" "$cuts" "$seed"
+ok "the writes can be replayed" perl -I "$top/tests/vm" "$top/tests/vm/replay.pl" "$work/writes.log" "$work/before.img" "$work/cuts.img" "$cuts" "$seed"
 cp "$work/out" "$work/moments"
 
 mv "$console" "$work/console.first"

@@ -2,6 +2,7 @@
 # examples/sysupgrade: a small system, A, replaces its own root by an image of B, in many ways that end well or badly;
 # then whatever is on the disk is booted. The disk has a misc partition, one for the root and one for data.
 . "$(dirname "$0")/lib.sh"
+export VM_TIME=150
 need_packages squashfs-tools fdisk >&2 || bail_out "no squashfs"
 
 mib=1048576
@@ -70,6 +71,7 @@ make_tree () {
     sed -i 's,/srv/chroot,,' "$tree/etc/demo/rc.boot"
     sed -i '/^for i in 1 2 3 4 ; do cp/d' "$tree/etc/demo/service/request/run"
   fi
+  test "$3" = demo || sed -i '/^sleep/d' "$tree/etc/demo/service/request/run"
   if test "$2" = squashfs ; then sed -i 's,/var/swap,/overlay/swap,' "$tree/etc/demo/service/load/run" ; fi
 }
 
@@ -130,27 +132,40 @@ new_disk () {
 
 ## Booting
 
-# machine NAME WORD... : boots with these words for the kernel, which end as environment variables; the image of B is
-# the second disk
+# machine NAME WORD... : A boots, with these words for the kernel, which end as environment variables; the image of B is
+# the second disk. $slowly: the first one takes so many bytes a second. $third: a third disk.
 machine () {
   local name=$1
   shift
   console=$work/console.$name
-  VM_APPEND="quiet demo_chain=upgrade demo_load=shell,stubborn $*" \
-    vm_run "$console" "$work/initramfs" "$work/disk.img" "$b" || echo "     - the machine had to be ended" >>"$console"
+  VM_APPEND="quiet demo_chain=upgrade demo_load=${load:-none} image_bytes=$(stat -c %s "$b") image_sum=$(sha256sum "$b" | cut -c -64) $*" \
+    vm_run "$console" "$work/initramfs" "$work/disk.img${slowly:+,throttling.bps-write=$slowly}" "$b" ${third:+"$third"} ||
+    echo "     - the machine had to be ended" >>"$console"
 }
 
-# next_boot NAME : looks, and shuts down
+# special NAME NODE WORD... : the first disk is what that node of QEMU's is, a -blockdev of $VM_QEMU on top of `image`
+special () {
+  local name=$1 node=$2
+  shift 2
+  console=$work/console.$name
+  VM_APPEND="quiet demo_chain=upgrade demo_load=none image_bytes=$(stat -c %s "$b") image_sum=$(sha256sum "$b" | cut -c -64) $*" \
+    VM_QEMU="-blockdev driver=file,node-name=image,filename=$work/disk.img ${VM_QEMU//$'\n'/} \
+      -device virtio-blk-pci,drive=$node,werror=report,addr=0x10 \
+      -drive if=none,id=b,format=raw,readonly=on,file=$b -device virtio-blk-pci,drive=b,addr=0x11" \
+    vm_run "$console" "$work/initramfs" || echo "     - the machine had to be ended" >>"$console"
+}
+
+# next_boot NAME : of whatever there is; it looks, and shuts down
 next_boot () {
   console=$work/console.$1
   VM_APPEND="quiet demo_chain=look demo_load=shell" \
     vm_run "$console" "$work/initramfs" "$work/disk.img" || echo "     - the machine had to be ended" >>"$console"
 }
 
-# files FS LOAD
-files () {
+# a_on_disk FS LOAD : a new disk; B is always a small one
+a_on_disk () {
   a=$work/$1-$2.A b=$work/$1-light.B
-  sum="image_bytes=$(stat -c %s "$b") image_sum=$(sha256sum "$b" | cut -c -64)"
+  new_disk "$a"
 }
 
 ## Judges
@@ -186,33 +201,159 @@ is_b () {
   ok "$1: it is B" says '^=== this is B'
   ok "$1: it knows that it was upgraded" says '^sysupgrade: the last upgrade is done'
   ok "$1: it has the configuration" says '^=== the hostname is that of the user'
+  ok "$1: all of it" says '^=== the key is there'
   ok "$1: it has nothing else of A" says '^=== leftovers: none'
   data_clean "$1"
 }
 
-vm_test squashfs overlay loop softdog
+# is_a TITLE WHY : the next boot; A is as it was, and knows why
+is_a () {
+  ok "$1: the root is as it was" is_whole "$a"
+  ok "$1: it is A" says '^=== this is A'
+  ok "$1: it knows why" says "^sysupgrade: the last upgrade $2"
+  ok "$1: nothing of the user's is lost" says '^=== leftovers: some'
+  data_clean "$1"
+}
+
+# not_begun TITLE : all is as it was, and the next boot would know; seen from outside
+not_begun () {
+  ok "$1: the root is as it was" is_whole "$a"
+  ok "$1: it is recorded" recorded "$2"
+  data_clean "$1"
+}
+
+# recorded REGEX : a line of the newer one of the two records
+recorded () {
+  get 1 1 "$work/misc.img"
+  tr -d '\0' <"$work/misc.img" |
+    awk '$1 == "serial" { new = $2 > max ; if (new) { max = $2 ; text = "" } } new { text = text $0 "\n" } END { print text }' |
+    grep -E "^$1"
+}
+
+# no_root TITLE WHY : the next boot finds none, and knows why
+no_root () {
+  ok "$1: there is no root" says '^=== no root'
+  ok "$1: it is known why" says "^sysupgrade: the last upgrade $2"
+}
+
+vm_test squashfs overlay loop softdog dm_mod
 "$top/tools/build" multicall >"$work/build.log" 2>&1 || bail_out "no stage4"
-for fs in squashfs ext4 ; do
-  make_image A $fs demo && make_image B $fs light || bail_out "no image"
-done
-make_image A squashfs light || bail_out "no image"
+make_image A squashfs demo && make_image A ext4 demo && make_image A squashfs light &&
+  make_image B squashfs light && make_image B ext4 light || bail_out "no image"
 make_initramfs
 
-## From A to B
+## From A to B, under the load of the demo
 
-files squashfs demo
-new_disk "$a"
-machine overlay image=/tmp/image sabotage=no "$sum"
+# Squashfs and overlay; the image in a tmpfs, which the chain takes along.
+a_on_disk squashfs demo
+load=shell,stubborn machine overlay image=/tmp/image sabotage=refusals
+refusals=$(sed -n 's/^  refused "\([^"]*\)".*/\1/p' "$top/tests/vm/guest/upgrade.sh")
+while read -r why ; do
+  guest_says "refused: $why" "refused: $why: it says why" "refused: $why: nobody was ended" \
+    "refused: $why: nothing is left of it" "refused: $why: nothing is recorded"
+done <<<"$refusals"
+guest_says "only a check" "only a check: nobody was ended" "only a check: nothing is recorded" "wrong usage: exit code 100"
 upgraded overlay
+ok "overlay: nobody is left" says 'stage4-nuke: info: nobody is left'
+ok "overlay: the watchdog is taken over" says 'stage4-watchdog: info: armed /dev/watchdog0'
+ok "overlay: the swap file is switched off" says 'switched off 1 of 1 swaps'
+ok "overlay: nothing is left" says 'stage4-hpr: info: .* left: 0 writable file systems, 6 mounts, 0 swaps, 0 block'
 next_boot overlay-b
 is_b overlay
 
-files ext4 demo
-new_disk "$a"
-machine plain image=/var/image "$sum"
+# Ext4; the image on the disk itself, and copied into the ramfs.
+a_on_disk ext4 demo
+load=shell,stubborn machine plain image=/var/image
 upgraded plain
 next_boot plain-b
 is_b plain
 get $root_at 20 "$work/root.img"
 ok "plain: the root is clean" image_clean "$work/root.img"
 ok "plain: the root has nothing to repair" image_fsck "$work/root.img"
+
+## 48 MB of memory, and a disk that needs three times as long for the image as the watchdog waits
+
+# Debian's kernel takes 40 MB for itself before it counts what there is.
+a_on_disk squashfs light
+slowly=350000 VM_MEMORY=84M machine small image=/overlay/image bite=4s
+upgraded small
+ok "small: it has 48 MB" says '^=== memory: 4[0-8] MB'
+ok "small: the image was written for more than 8 s" \
+  test "$(($(console_time "$console" 'MiB are written, and') - $(console_time "$console" 'sysupgrade: writing')))" -gt 8000
+ok "small: the watchdog was on" says 'armed /dev/watchdog0 .*, 4 s'
+next_boot small-b
+is_b small
+
+## What goes wrong
+
+a_on_disk squashfs light
+machine pivot image=/tmp/image sabotage=pivot
+ok "no pivot: it is said" says 'sysupgrade: failed: there was no pivot'
+ok "no pivot: the machine reset itself" says 'reboot: Restarting system'
+next_boot pivot-a
+is_a "no pivot" "failed: there was no pivot, .* nothing was written"
+
+# Somebody waits for a dead disk, and has the old root for ever.
+a_on_disk squashfs light
+truncate -s 1M "$work/dead.img"
+third=$work/dead.img machine stuck image=/tmp/image sabotage=stuck
+ok "who can't be killed: he is named" says 'stage4-nuke: .* dd'
+ok "who can't be killed: the machine reset itself" says 'reboot: Restarting system'
+not_begun "who can't be killed" "why /dev/vda2 is in use; nothing was written"
+
+# It does not end by SIGTERM.
+a_on_disk squashfs light
+machine hang image=/tmp/image sabotage=hang
+ok "a hook hangs: it is ended at its limit" says 'stage4-hookdir: .*05-hang'
+ok "a hook hangs: the machine reset itself" says 'reboot: Restarting system'
+not_begun "a hook hangs" 'state asked'
+
+# The chain itself hangs.
+a_on_disk squashfs light
+machine frozen image=/tmp/image sabotage=frozen bite=4s
+ok "the chain hangs: it does" says '^=== the chain hangs'
+ok "the chain hangs: the watchdog bites" not says 'reboot: Restarting system|had to be ended|stage4-hpr'
+not_begun "the chain hangs" 'state asked'
+
+a_on_disk squashfs light
+# A bad sector, in MiB 2 of the target
+VM_QEMU="-blockdev driver=blkdebug,node-name=bad,image=image,inject-error.0.event=none,inject-error.0.iotype=write,
+inject-error.0.errno=5,inject-error.0.sector=$(((root_at + 2) * 2048 + 8))" special bad-sector bad image=/tmp/image
+ok "a bad sector: it is said" says 'sysupgrade: failed: unable to write MiB 2 to /dev/vda2: .*rror'
+ok "a bad sector: the configuration is not written" not says 'the configuration is written'
+ok "a bad sector: the machine reset itself" says 'reboot: Restarting system'
+data_clean "a bad sector"
+next_boot bad-sector-none
+no_root "a bad sector" "failed: unable to write MiB 2"
+
+## The power fails
+
+# power_cut NAME REGEX : when this is on the console
+power_cut () {
+  slowly=2000000 VM_UNTIL=$2 machine "$1" image=/tmp/image
+  next_boot "$1-next"
+}
+
+a_on_disk squashfs light
+power_cut before '^stage4-pivot: info: pivoted'
+is_a "cut before it" "was not begun"
+power_cut during '^sysupgrade: 2 of [0-9]* MiB'
+no_root "cut during it" "was cut short"
+a_on_disk squashfs light
+power_cut after 'the new root is complete'
+is_b "cut after it"
+
+# Any moment of it: old, none or new, never half of one; and new only with its configuration.
+a_on_disk squashfs light
+cp --sparse=always "$work/disk.img" "$work/before.img"
+: >"$work/writes.log"
+VM_QEMU="-blockdev driver=file,node-name=log,filename=$work/writes.log
+ -blockdev driver=blklogwrites,node-name=logged,file=image,log=log" special logged logged image=/tmp/image
+upgraded "written down"
+perl -I "$top/tests/vm" "$top/tests/vm/upgrade-cuts.pl" "$work" $root_at "$a" "$b" "${CUTS:-200}" "${SEED:-7}" >"$work/moments"
+echo "# $(sort "$work/moments" | uniq -c | paste -s -d ,)"
+ok "cut at any moment: it was tried" grep -q . "$work/moments"
+ok "cut at any moment: never half of a root" not grep -v '^\(old\|none\|new\)$' "$work/moments"
+for what in old none new ; do ok "cut at any moment: there is $what" grep -qx $what "$work/moments" ; done
+rm -f "$work"/*.img "$work"/*.[AB] "$work/writes.log"
+done_testing

@@ -5,6 +5,6 @@ fallocate -l 16M /var/swap
 chmod 600 /var/swap
 mkswap /var/swap
 swapon /var/swap
-/usr/lib/demo/load stubborn >/dev/null &
+case ${demo_load:?} in *stubborn*) /usr/lib/demo/load stubborn >/dev/null & ;; esac
 echo >&3
 exec /usr/lib/demo/load sleeper >/dev/null

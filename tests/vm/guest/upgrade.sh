@@ -5,6 +5,7 @@
 path=${image:?}
 count=0
 
+echo "=== memory: $(($(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 1024)) MB"
 echo "the user's" >/etc/hostname
 mkdir -p /etc/ssh
 echo "the user's" >/etc/ssh/key
@@ -90,16 +91,16 @@ case ${sabotage-} in
   pivot) echo 'chmod 777 /run/sysupgrade/ramfs' >>/usr/lib/sysupgrade/stop ;;
   hang)
     sed -i 's/^write_limit=.*/write_limit=5s/' /etc/sysupgrade.conf
-    hang "trap '' TERM HUP INT" 'echo "=== hanging"' 'while : ; do read -r line </dev/watchdog0 ; done' ;;
+    hang "trap '' TERM HUP INT" 'echo "=== hanging"' 'while : ; do : ; done' ;;
   frozen)
-    hang 'mkdir /cgroup' 'mount -t cgroup2 cgroup /cgroup' 'mkdir /cgroup/frozen' 'echo 1 >/cgroup/frozen/cgroup.procs' \
-      'echo "=== the chain hangs"' 'echo 1 >/cgroup/frozen/cgroup.freeze' 'while : ; do read -r line ; done' ;;
+    hang 'mkdir /cgroup' 'mount -t cgroup2 cgroup /cgroup' 'mkdir /cgroup/frozen' 'echo $PPID >/cgroup/frozen/cgroup.procs' \
+      'echo 1 >/cgroup/frozen/cgroup.procs' \
+      'echo "=== the chain hangs"' 'echo 1 >/cgroup/frozen/cgroup.freeze' \
+      'while : ; do : ; done' ;;
   stuck)   # a process that nobody can end, on a disk that is dead
     /usr/lib/demo/dm create dead /dev/vdc
-    mkdir -p /mnt/dead
-    mount -t ext4 /dev/mapper/dead /mnt/dead
     /usr/lib/demo/dm suspend dead
-    dd if=/dev/zero of=/mnt/dead/file bs=4096 count=1 conv=fsync &
+    dd if=/dev/mapper/dead of=/dev/null bs=4096 count=1 &
     await in_state D $! ;;
 esac
 echo "<3>=== upgrade" >/dev/kmsg
