@@ -1691,6 +1691,7 @@ struct s4_stamps_s
 extern int s4_stamps_load (s4_stamps *, char const *dir) ;
  /* makes the directory, with its parents, and keeps others from it. 0 with errno, EWOULDBLOCK: somebody else has it */
 extern int s4_stamps_lock (char const *dir, s4_ms timeout) ;
+extern void s4_stamps_lock_with (pid_t) ;   /* if we are killed, the lock stays as long as this one lives; or the next */
 extern void s4_stamps_unlock (void) ;   /* after a lock that went well */
 extern int s4_stamps_clean (s4_stamps const *, char const *dir) ;   /* unlinks the waste; 0 with errno */
  /* A stamp on disk, but not in place; then in place, on disk as well; or its end. 0 with errno */

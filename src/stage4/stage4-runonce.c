@@ -142,6 +142,7 @@ static void say_later_ones (void)
 static pid_t fork_without_input (int keep)
 {
   pid_t pid = s4_fork_program(keep) ;
+  if (pid > 0) s4_stamps_lock_with(pid) ;
   if (!pid)
   {
     int fd = s4_open_device("/dev/null", O_RDONLY) ;
