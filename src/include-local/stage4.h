@@ -1694,9 +1694,9 @@ extern int s4_stamps_lock (char const *dir, s4_ms timeout) ;
 extern void s4_stamps_lock_with (pid_t) ;   /* if we are killed, the lock stays as long as this one lives; or the next */
 extern void s4_stamps_unlock (void) ;   /* after a lock that went well */
 extern int s4_stamps_clean (s4_stamps const *, char const *dir) ;   /* unlinks the waste; 0 with errno */
- /* A stamp on disk, but not in place; then in place, on disk as well; or its end. 0 with errno */
-extern int s4_stamp_prepare (char const *dir, s4_sum const *) ;
-extern int s4_stamp_commit (char const *dir, s4_sum const *) ;
+ /* A stamp on disk, but not in place; then in place, on disk as well; or its end. 0 with errno. At least S4_DISK_TIMEOUT */
+extern int s4_stamp_prepare (char const *dir, s4_sum const *, s4_ms timeout) ;
+extern int s4_stamp_commit (char const *dir, s4_sum const *, s4_ms timeout) ;
 extern int s4_stamp_drop (char const *dir, s4_sum const *) ;
 
 

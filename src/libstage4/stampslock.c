@@ -62,6 +62,19 @@ static void keep_lock (int fd)
   if (now) await_death(now, pidfd) ;
 }
 
+ /*
+   vfat counts what is in a directory that was made since the mount as its parent's (fs/fat/dir.c:fat_alloc_new_dir):
+   fsync(2) of the directory writes none of it, until there was one of the parent.
+ */
+
+static void sync_parent (int dir)
+{
+  int fd = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC) ;
+  if (fd == -1) return ;
+  fsync(fd) ;
+  fd_close(fd) ;
+}
+
  /* Says EWOULDBLOCK once, if there is somebody; then 0 or an errno; then it only has it. */
 
 static void hold_lock (int fd, char const *dir)
@@ -77,6 +90,7 @@ static void hold_lock (int fd, char const *dir)
       e = flock(d, LOCK_EX) == -1 ? (unsigned char)errno : 0 ;
     }
   }
+  if (!e) sync_parent(d) ;
   if (!s4_answer(fd, &e, 1) && !e) keep_lock(fd) ;
   _exit(0) ;
 }

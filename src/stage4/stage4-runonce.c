@@ -185,11 +185,11 @@ static int run (s4_once const *o, int *end)
   s4_sum sum = { .name = o->name } ;
   int r ;
   memcpy(sum.hash, o->hash, S4_HASH_SIZE) ;
-  if (!s4_stamp_prepare(opt.state, &sum)) return unwritable(end) ;
+  if (!s4_stamp_prepare(opt.state, &sum, opt.timeout)) return unwritable(end) ;
   started = 1 ;
   r = opt.mark ? S4_DONE : execute(o) ;
   if (r) s4_stamp_drop(opt.state, &sum) ;
-  else if (!s4_stamp_commit(opt.state, &sum)) return unwritable(end) ;
+  else if (!s4_stamp_commit(opt.state, &sum, opt.timeout)) return unwritable(end) ;
   else s4_info(opt.mark ? "marked as done: " : "done and recorded: ", o->path) ;
   return r ;
 }

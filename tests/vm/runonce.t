@@ -2,39 +2,57 @@
 # stage4-runonce and power cuts. QEMU writes down all that a disk is told while eight scripts run once, four of them one
 # after the other, then four by a stage4-runonce each, which says that it is done by its end. From that the disk
 # is made as it would be after a cut at 50 moments, with any part of what was not flushed; a second machine says what
-# each of them has recorded, and what runs again. CUTS, SEED: others.
+# each of them has recorded, and what runs again. CUTS, SEED, FS (xfs, btrfs, vfat, f2fs): others.
 . "$(dirname "$0")/lib.sh"
 
 cuts=${CUTS:-50}
 seed=${SEED:-6}
-vm_test loop
+fs=${FS:-ext4}
+mib=16 also=''
+case $fs in
+  xfs) mib=300 ;;
+  btrfs) mib=112 ;;
+  vfat) also='nls_cp437 nls_ascii' ;;
+  f2fs) mib=64 VM_KERNEL_PACKAGE=linux-image-amd64 ;;
+esac
+# shellcheck disable=SC2086 # a list of words
+vm_test loop "$fs" $also
 vm_test_stage4
 
-# Behind the file system of 16 MiB each script leaves a mark, by itself, without a flush: it has run; and the guest one
+# Behind the file system each script leaves a mark, by itself, without a flush: it has run; and the guest one
 # for what a stage4-runonce has ended with.
 mkdir "$work/stage/once" "$work/stage/first"
 for i in 1 2 3 4 5 6 7 8 ; do
   cat >"$work/stage/once/$i" <<END
 #!/bin/sh
 echo "=== ran $i"
-test ! -e /marks || echo $i | dd of=/dev/vda bs=4096 seek=$((4096 + i)) conv=sync oflag=direct 2>/dev/null
+test ! -e /marks || echo $i | dd of=/dev/vda bs=4096 seek=$((mib * 256 + i)) conv=sync oflag=direct 2>/dev/null
 END
   chmod 755 "$work/stage/once/$i"
 done
 cp "$work"/stage/once/[1-4] "$work/stage/first/"
 
-new_disks 16M state
-truncate -s 17M "$work/state.img"
+if test "$fs" = ext4 ; then new_disks ${mib}M state
+else
+  rm -f "$work/state.img"
+  truncate -s ${mib}M "$work/state.img"
+  "mkfs.$fs" "$work/state.img" >"$work/mkfs.log" 2>&1 || bail_out "no $fs"
+fi
+truncate -s $((mib + 1))M "$work/state.img"
 cp "$work/state.img" "$work/before.img"
 : >"$work/writes.log"
 VM_QEMU="-blockdev driver=file,node-name=disk,filename=$work/state.img
   -blockdev driver=file,node-name=log,filename=$work/writes.log
   -blockdev driver=blklogwrites,node-name=logged,file=disk,log=log
-  -device virtio-blk-pci,drive=logged,write-cache=on" guest <<'END'
+  -device virtio-blk-pci,drive=logged,write-cache=on" guest <<END
+fs=$fs
+mib=$mib
+$(cat <<'X'
 touch /marks
-mount_disk /dev/vda /mnt/state
+mkdir -p /mnt/state
+mount -t $fs /dev/vda /mnt/state
 ended () {
-  echo $1 | dd of=/dev/vda bs=4096 seek=$((4096 + 8 + $1)) conv=sync oflag=direct 2>/dev/null
+  echo $1 | dd of=/dev/vda bs=4096 seek=$((mib * 256 + 8 + $1)) conv=sync oflag=direct 2>/dev/null
 }
 check "four of them run once" stage4-runonce -s /mnt/state/lib/once /first
 ended 4
@@ -45,6 +63,8 @@ done
 check "nothing is left" stage4-runonce -n -s /mnt/state/lib/once /once
 # as if the power failed: nothing more is flushed
 poweroff -f -n
+X
+)
 END
 guest_says "four of them run once" "5 runs once" "6 runs once" "7 runs once" "8 runs once" "nothing is left"
 ok "each of them ran" test "$(grep -o '=== ran .' "$console" | tr -d '\n')" = \
@@ -53,12 +73,14 @@ ok "each of them ran" test "$(grep -o '=== ran .' "$console" | tr -d '\n')" = \
 # One disk for all of them; a line each: how many scripts had run, how many had been said to be done, how many writes were
 # lost
 rm -f "$work/cuts.img"
-ok "the writes can be replayed" perl "$top/tests/vm/replay.pl" "$work/writes.log" "$work/before.img" "$work/cuts.img" "$cuts" "$seed"
+ok "the writes can be replayed" perl "$top/tests/vm/replay.pl" "$work/writes.log" "$work/before.img" "$work/cuts.img" "$cuts" "$seed" "$mib"
 cp "$work/out" "$work/moments"
 
 mv "$console" "$work/console.first"
 guest "$work/cuts.img" <<END
 cuts=$cuts
+fs=$fs
+mib=$mib
 $(cat <<'X'
 # script : which are done, which run again, what is said
 judge () {
@@ -75,8 +97,8 @@ judge () {
 }
 i=0
 while test $i -lt $cuts ; do
-  losetup -o $((i * 17 * 1048576)) /dev/loop0 /dev/vda
-  if mount -t ext4 /dev/loop0 /mnt ; then
+  losetup -o $((i * (mib + 1) * 1048576)) /dev/loop0 /dev/vda
+  if mount -t $fs /dev/loop0 /mnt ; then
     judge $i
     umount /mnt
   else echo "=== cut $i unusable"
