@@ -2,21 +2,21 @@
 # stage4-runonce and power cuts. QEMU writes down all that a disk is told while eight scripts run once, four of them one
 # after the other, then four by a stage4-runonce each, which says that it is done by its end. From that the disk
 # is made as it would be after a cut at 50 moments, with any part of what was not flushed; a second machine says what
-# each of them has recorded, and what runs again. CUTS, SEED, FS (xfs, btrfs, vfat, f2fs): others.
+# each of them has recorded, and what runs again. CUTS, SEED, FS (xfs, btrfs, f2fs): others. At last, vfat; a disk that is
+# slow; and a stage4-runonce that is killed.
 . "$(dirname "$0")/lib.sh"
 
 cuts=${CUTS:-50}
 seed=${SEED:-6}
 fs=${FS:-ext4}
-mib=16 also=''
+mib=16
 case $fs in
   xfs) mib=300 ;;
   btrfs) mib=112 ;;
-  vfat) also='nls_cp437 nls_ascii' ;;
   f2fs) mib=64 VM_KERNEL_PACKAGE=linux-image-amd64 ;;
 esac
-# shellcheck disable=SC2086 # a list of words
-vm_test loop "$fs" $also
+need_packages dosfstools mtools || bail_out "no vfat"
+vm_test loop "$fs" vfat nls_cp437 nls_ascii
 vm_test_stage4
 
 # Behind the file system each script leaves a mark, by itself, without a flush: it has run; and the guest one
@@ -160,4 +160,75 @@ guest_says "a full disk: 111" "a full disk: nothing was run" "a full disk: it is
   "a read-only disk: it is said" "a read-only disk without state: it is said"
 ok "no panic, no kernel bug" console_no_panic "$console"
 rm -f "$work/cuts.img"
+
+## What a vfat has when the power fails, behind the last record, without a check of it
+
+rm -f "$work/vfat.img" "$work/slow.img"
+truncate -s 4M "$work/vfat.img"
+mkfs.vfat "$work/vfat.img" >"$work/vfat.log" 2>&1 || bail_out "no vfat image"
+image_ext4 "$work/slow.img" 32M
+mv "$console" "$work/console.second"
+VM_QEMU="-drive if=none,format=raw,id=slow,file=$work/slow.img,throttling.bps-write=2000000 -device virtio-blk-pci,drive=slow,addr=0x10" \
+  guest "$work/vfat.img" <<'END'
+# script FILE LINE
+script () {
+  mkdir -p "${1%/*}"
+  printf '#!/bin/sh\n%s\n' "$2" >"$1"
+  chmod 755 "$1"
+}
+
+script /long/1 'echo begun >>/begun ; until test -e /go ; do usleep 10000 ; done ; echo ended >>/begun'
+for sig in KILL TERM ; do
+  rm -rf /state /go /begun
+  stage4-runonce -s /state /long & pid=$!
+  await test -e /begun
+  kill -$sig $pid
+  wait $pid
+  check "$sig: the next one waits for the script that is left" not stage4-runonce -s /state -t 300ms /long
+  check "$sig: and has not begun it again" test "$(cat /begun)" = begun
+  stage4-runonce -s /state /long 2>/said & pid=$!
+  await grep -q 'waiting for another stage4-runonce in /state' /said
+  : >/go
+  check "$sig: when that has ended it goes on" wait $pid
+  check "$sig: one after the other" test "$(cat /begun | tr '\n' ' ')" = 'begun ended begun ended '
+  check "$sig: nobody is left" await not pidof @tage4-runonce stage4-runonce
+done
+
+script /open/1 'echo run >/open-run'
+chmod 777 /open
+check "in a directory of everybody: a single file is refused" not stage4-runonce -s /state /open/1
+check "in a directory of everybody: it is not run" test ! -e /open-run
+
+mkdir /mnt/slow
+# without delayed allocation a commit of the journal flushes all data, not only what the kernel has begun with
+check "a slow disk: mounted" mount -t ext4 -o nodelalloc /dev/vdb /mnt/slow
+script /dirty/1 'exec dd if=/dev/zero of=/mnt/slow/data bs=1M count=12'
+check "a slow disk: it is done" stage4-runonce -s /mnt/slow/state /dirty 2>/said
+cat /said
+check "a slow disk: what it waits for is said" grep -q 'stage4-runonce: info: waiting for the disk of /mnt/slow/state, [0-9.]* s' /said
+
+mkdir /mnt/vfat
+check "vfat: mounted" mount -t vfat /dev/vda /mnt/vfat
+for i in 1 2 3 4 5 6 7 8 ; do script /once/$i "echo ran $i" ; done
+check "vfat: all of them run" stage4-runonce -s /mnt/vfat/lib/once /once
+poweroff -f -n
+END
+for sig in KILL TERM ; do
+  guest_says "$sig: the next one waits for the script that is left" "$sig: and has not begun it again" \
+    "$sig: when that has ended it goes on" "$sig: one after the other" "$sig: nobody is left"
+done
+guest_says "in a directory of everybody: a single file is refused" "in a directory of everybody: it is not run" \
+  "a slow disk: mounted" "a slow disk: it is done" "a slow disk: what it waits for is said" "vfat: mounted" "vfat: all of them run"
+# records : what is in those of the vfat that are as they should be
+records () {
+  local name
+  rm -rf "$work/records"
+  mkdir "$work/records"
+  mcopy -n -i "$work/vfat.img" '::lib/once/*' "$work/records/" || return
+  for name in "$work"/records/* ; do
+    ! sha256sum <"$name" | grep -qxF "${name##*/}  -" || sed 's/.*  //' "$name"
+  done | sort | tr -d '\n'
+}
+ok "vfat: all of them are recorded" test "$(records)" = 12345678
+ok "no panic, no kernel bug" console_no_panic "$console"
 done_testing
