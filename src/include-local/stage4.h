@@ -1691,10 +1691,12 @@ struct s4_stamps_s
 extern int s4_stamps_load (s4_stamps *, char const *dir) ;
  /* makes the directory, with its parents, and keeps others from it. 0 with errno, EWOULDBLOCK: somebody else has it */
 extern int s4_stamps_lock (char const *dir, s4_ms timeout) ;
-extern void s4_stamps_lock_with (pid_t) ;   /* if we are killed, the lock stays as long as this one lives; or the next */
+ /* if we are killed, the lock stays as long as this one lives; the last one of them */
+extern void s4_stamps_lock_with (pid_t) ;
 extern void s4_stamps_unlock (void) ;   /* after a lock that went well */
 extern int s4_stamps_clean (s4_stamps const *, char const *dir) ;   /* unlinks the waste; 0 with errno */
- /* A stamp on disk, but not in place; then in place, on disk as well; or its end. 0 with errno. At least S4_DISK_TIMEOUT */
+ /* A stamp on disk, but not in place; then in place, on disk as well; or its end. They have S4_DISK_TIMEOUT at least. 0
+    with errno */
 extern int s4_stamp_prepare (char const *dir, s4_sum const *, s4_ms timeout) ;
 extern int s4_stamp_commit (char const *dir, s4_sum const *, s4_ms timeout) ;
 extern int s4_stamp_drop (char const *dir, s4_sum const *) ;

@@ -61,7 +61,7 @@ static int commit (int out, void *data)
   (void)out ;
   if (dir == -1 || renameat(dir, c->unfinished, dir, c->name) == -1) return errno ;
   fd = openat(dir, c->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) ;
-  return fd == -1 || fsync(fd) == -1 || fsync(dir) == -1 ? errno : 0 ;
+  return fd == -1 || fsync(dir) == -1 || fsync(fd) == -1 ? errno : 0 ;
 }
 
 static int drop (int out, void *data)
