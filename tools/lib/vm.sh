@@ -146,7 +146,7 @@ vm_run () {
   # shellcheck disable=SC2086
   { echo "$BASHPID" >"$log.pid" ; exec timeout --foreground -k 5 "${VM_TIME:-400}" qemu-system-x86_64 -M q35 -accel "${VM_ACCEL:-tcg,thread=multi}" -cpu max,-erms,-fsrm \
     -smp "${VM_CPUS:-2}" -m "${VM_MEMORY:-512M}" -nodefaults -display none -serial stdio -serial null $reset \
-    -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 ${VM_APPEND-quiet}" \
+    -kernel "$kernel" -initrd "$initramfs" -append "console=ttyS0 panic=-1 no_timer_check ${VM_APPEND-quiet}" \
     "${drives[@]}" ${VM_QEMU-} </dev/null 2>&1 ; } | vm_stamp "$log"
   set -- "${PIPESTATUS[@]}"
   test "$2" = 9 || return "$1"
