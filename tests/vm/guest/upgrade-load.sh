@@ -2,7 +2,7 @@
 # In the place of the demo's load: a swap file and a loop device on the disk, and somebody who does not end by SIGTERM.
 exec 2>&1
 where=/var
-fallocate -l 4M $where/swap
+fallocate -l 16M $where/swap
 chmod 600 $where/swap
 mkswap $where/swap
 swapon $where/swap

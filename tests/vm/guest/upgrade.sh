@@ -18,7 +18,7 @@ test -e "$path" || head -c "${image_bytes:?}" /dev/vdb >"$path"
 for file in usr/lib/sysupgrade/stop etc/sysupgrade.conf ; do test ! -e /rom/$file || cp /rom/$file /$file ; done
 rm -f /usr/lib/sysupgrade/write.d/05-hang
 sed -i "s/^watchdog=.*/watchdog=${bite:-60s}/" /etc/sysupgrade.conf
-case $demo_load in *shell*) sed -i 's/^stop_limit=.*/stop_limit=5s/' /etc/sysupgrade.conf ;; esac   # it does not stop by itself
+case ${demo_load:?} in *shell*) sed -i 's/^stop_limit=.*/stop_limit=5s/' /etc/sysupgrade.conf ;; esac   # it does not stop by itself
 watchdog -F -T 60 -t 5 /dev/watchdog0 &
 await grep -qx active /sys/class/watchdog/watchdog0/state
 
