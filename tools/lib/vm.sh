@@ -77,12 +77,22 @@ vm_pack () {
   ( cd "$1" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 ) >"$2"
 }
 
-# vm_guest_tools DIR : our helpers for the guest, compiled into DIR
+# vm_guest_tools DIR : our helpers for the guest, compiled, in DIR
 vm_guest_tools () {
   local source
   mkdir -p "$1"
+  with_lock make_guest_tools || return
+  for source in "$top"/tests/vm/guest/*.c ; do cp "$vm/guest/$(basename "$source" .c)" "$1/" || return ; done
+}
+
+# make_guest_tools : in $vm/guest, those that have changed
+make_guest_tools () {
+  local source tool
+  mkdir -p "$vm/guest"
   for source in "$top"/tests/vm/guest/*.c ; do
-    gcc -static -O2 -Wall -Wextra -o "$1/$(basename "$source" .c)" "$source" || return
+    tool=$vm/guest/$(basename "$source" .c)
+    test ! "$tool" -nt "$source" || continue
+    gcc -static -O2 -Wall -Wextra -o "$tool.new" "$source" && mv "$tool.new" "$tool" || return
   done
 }
 
