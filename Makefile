@@ -7,7 +7,7 @@ CC = $(error Please use ./configure first)
 AR = ar
 STRIP = strip
 FUZZ_CC = clang
-FUZZ_FLAGS = -g -O1 -fsanitize=fuzzer,address,undefined
+FUZZ_FLAGS = -g -O1 -fsanitize=address,undefined
 
 -include config.mak
 include package/info
@@ -63,9 +63,13 @@ check-package:
 
 fuzz: $(FUZZ_BINS)
 
-$(FUZZ_BINS): %: src/fuzz/%.c $(wildcard src/libstage4/*.c src/include-local/*.h) -ls6 -lexecline -lskarnet
+# the library once for all of them, with the same sanitizers
+%.fuzz.o: %.c $(wildcard src/include-local/*.h)
 	@: $(CC)
-	$(FUZZ_CC) $(FUZZ_FLAGS) $(CPPFLAGS_ALL) -std=c99 -o $@ $(filter-out %.h,$^) $(SYSCLOCK_LIB)
+	$(FUZZ_CC) $(FUZZ_FLAGS),fuzzer-no-link $(CPPFLAGS_ALL) -std=c99 -c -o $@ $<
+
+$(FUZZ_BINS): %: src/fuzz/%.fuzz.o $(FUZZ_LIB) -ls6 -lexecline -lskarnet
+	$(FUZZ_CC) $(FUZZ_FLAGS),fuzzer -o $@ $^ $(SYSCLOCK_LIB)
 
 
 # Installing. The symlinks come last: they shall not point to nothing.

@@ -4,6 +4,7 @@
 PROGRAMS := $(sort $(notdir $(wildcard src/stage4/deps-exe/*)))
 TEST_BINS := $(sort $(notdir $(wildcard src/tests/deps-exe/*)))
 FUZZ_BINS := $(sort $(patsubst src/fuzz/%.c,%,$(wildcard src/fuzz/fuzz-*.c)))
+FUZZ_LIB := $(patsubst %.c,%.fuzz.o,$(wildcard src/libstage4/*.c))
 
 # One binary instead of many: each program's main() under another name, and the links to it.
 MULTICALL_OBJS := $(PROGRAMS:%=src/stage4/%.mc.o)

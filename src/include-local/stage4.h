@@ -1713,11 +1713,16 @@ struct s4_stampslock_s
 } ;
  /* makes the directory, with its parents, and keeps others from it. 0 with errno, EWOULDBLOCK: somebody else has it */
 extern int s4_stamps_lock (s4_stampslock *, char const *dir, s4_ms timeout) ;
+ /* if we are killed, the lock stays as long as this one lives; the last one of them */
+extern void s4_stamps_lock_with (s4_stampslock const *, pid_t) ;
 extern void s4_stamps_unlock (s4_stampslock const *) ;   /* after a lock that went well */
 extern int s4_stamps_clean (s4_stamps const *, char const *dir) ;   /* unlinks the waste; 0 with errno */
- /* By who has the lock: a stamp on disk, but not in place; then in place, on disk as well; or its end. 0 with errno */
-extern int s4_stamp_prepare (char const *dir, s4_sum const *) ;
-extern int s4_stamp_commit (char const *dir, s4_sum const *) ;
+ /*
+   By who has the lock: a stamp on disk, but not in place; then in place, on disk as well; or its end. They have
+   S4_DISK_TIMEOUT at least. 0 with errno
+ */
+extern int s4_stamp_prepare (char const *dir, s4_sum const *, s4_ms timeout) ;
+extern int s4_stamp_commit (char const *dir, s4_sum const *, s4_ms timeout) ;
 extern int s4_stamp_drop (char const *dir, s4_sum const *) ;
 
 
@@ -1755,10 +1760,10 @@ extern int s4_once_look (s4_once *, size_t n) ;   /* sets err, and the hash, of 
 extern int s4_once_look_again (s4_once *) ;       /* the same of one, and its verdict */
 
  /*
-   oncerun.c: runs it as s4_hook() does, with /dev/null as its input; S4_LEFT also if its content is not the same then.
-   Reported
+   oncerun.c: runs it as s4_hook() does, with /dev/null as its input, and the lock as long as it lives; S4_LEFT also if
+   its content is not the same then. Reported
  */
-extern int s4_once_run (s4_once const *, s4_ms timeout) ;
+extern int s4_once_run (s4_once const *, s4_stampslock const *, s4_ms timeout) ;
 
 
  /* strangers.c: records of what isn't here; pure. stamps: s4_stamp */

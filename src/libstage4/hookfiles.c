@@ -33,6 +33,19 @@ enum s4_hookfile_e s4_hookfile_judge (char const *path)
   return s4_others_can_write(&st) ? S4_HOOK_UNSAFE : S4_HOOK_RUNS ;
 }
 
+ /* What others put there under its name could be a link to what is root's. */
+
+static int is_in_open_dir (char const *path)
+{
+  char const *slash = strrchr(path, '/') ;
+  stralloc dir = STRALLOC_ZERO ;
+  struct stat st ;
+  int r = !stralloc_catb(&dir, path, slash ? (size_t)(slash - path) : 0) || !stralloc_cats(&dir, slash ? "/" : ".")
+   || !stralloc_0(&dir) || stat(dir.s, &st) == -1 || s4_others_can_write(&st) ;
+  stralloc_free(&dir) ;
+  return r ;
+}
+
  /* --- listing, in a child: "verdict path NUL" for each file --- */
 
 static int tell (int fd, enum s4_hookfile_e verdict, char const *path)
@@ -72,7 +85,7 @@ static int list (int fd, void *data)
   struct stat st ;
   if (stat(path, &st) == -1) return errno == ENOENT ? 0 : errno ;   /* no directory is no failure */
   return S_ISDIR(st.st_mode) ? list_directory(fd, path, s4_others_can_write(&st))
-   : tell(fd, s4_hookfile_judge(path), path) ;
+   : tell(fd, is_in_open_dir(path) ? S4_HOOK_UNSAFE : s4_hookfile_judge(path), path) ;
 }
 
 int s4_hookfiles_add (genalloc *files, char const *path, unsigned int rank)

@@ -10,8 +10,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <skalibs/allreadwrite.h>
@@ -49,12 +51,17 @@ static int prepare (int out, void *data)
   return fd == -1 ? errno : write_whole(fd, &c->content) ;
 }
 
+ /* On vfat the name is the directory's, and where the content is the file's (fs/fat/namei_vfat.c:vfat_rename). */
+
 static int commit (int out, void *data)
 {
   struct change const *c = data ;
   int dir = open_state(c->dirname) ;
+  int fd ;
   (void)out ;
-  return dir == -1 || renameat(dir, c->unfinished, dir, c->name) == -1 || fsync(dir) == -1 ? errno : 0 ;
+  if (dir == -1 || renameat(dir, c->unfinished, dir, c->name) == -1) return errno ;
+  fd = openat(dir, c->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC) ;
+  return fd == -1 || fsync(dir) == -1 || fsync(fd) == -1 ? errno : 0 ;
 }
 
 static int drop (int out, void *data)
@@ -76,41 +83,64 @@ static int clean (int out, void *data)
   return 0 ;
 }
 
-static int ask_change (int (*f) (int, void *), struct change *c)
+ /*
+   With a record goes to the disk what the script has left in memory: many file systems flush all or nothing. That may
+   take longer than it ran.
+ */
+
+static int ask_change (int (*f) (int, void *), struct change *c, s4_ms timeout)
 {
-  stralloc nothing = STRALLOC_ZERO ;
-  int ok = s4_ask(f, c, S4_DISK_TIMEOUT, &nothing) ;
+  s4_ms const begun = s4_now(), until = s4_limit(timeout < S4_DISK_TIMEOUT ? S4_DISK_TIMEOUT : timeout) ;
+  int wstat, e = ETIMEDOUT ;
+  pid_t pid = s4_fork_worker(-1, 0) ;
+  if (!pid) _exit(f(-1, c) & 255) ;
+  if (pid == -1) e = errno ;
+  while (pid > 0)
+  {
+    s4_ms const next = s4_now() + S4_SLOW ;
+    if (s4_wait(pid, next < until ? next : until, &wstat))
+    {
+      e = WIFEXITED(wstat) ? WEXITSTATUS(wstat) : EOWNERDEAD ;
+      break ;
+    }
+    if (s4_now() >= until)
+    {
+      kill(pid, SIGKILL) ;
+      break ;
+    }
+    s4_info("waiting for the disk of ", c->dirname, ", ", S4_MS(s4_now() - begun)) ;
+  }
   stralloc_free(&c->content) ;
-  return ok ;
+  return e ? (errno = e, 0) : 1 ;
 }
 
-static int change (int (*f) (int, void *), char const *dir, s4_sum const *sum)
+static int change (int (*f) (int, void *), char const *dir, s4_sum const *sum, s4_ms timeout)
 {
   struct change c = { .dirname = dir, .content = STRALLOC_ZERO } ;
   if (!s4_sum_cat(&c.content, sum)) return 0 ;
   s4_stamp_fmt(c.name, c.content.s, c.content.len) ;
   strcpy(c.unfinished, c.name) ;
   strcat(c.unfinished, S4_STAMP_SUFFIX) ;
-  return ask_change(f, &c) ;
+  return ask_change(f, &c, timeout) ;
 }
 
-int s4_stamp_prepare (char const *dir, s4_sum const *sum)
+int s4_stamp_prepare (char const *dir, s4_sum const *sum, s4_ms timeout)
 {
-  return change(&prepare, dir, sum) ;
+  return change(&prepare, dir, sum, timeout) ;
 }
 
-int s4_stamp_commit (char const *dir, s4_sum const *sum)
+int s4_stamp_commit (char const *dir, s4_sum const *sum, s4_ms timeout)
 {
-  return change(&commit, dir, sum) ;
+  return change(&commit, dir, sum, timeout) ;
 }
 
 int s4_stamp_drop (char const *dir, s4_sum const *sum)
 {
-  return change(&drop, dir, sum) ;
+  return change(&drop, dir, sum, 0) ;
 }
 
 int s4_stamps_clean (s4_stamps const *stamps, char const *dir)
 {
   struct change c = { .dirname = dir, .stamps = stamps, .content = STRALLOC_ZERO } ;
-  return !genalloc_len(char const *, &stamps->waste) || ask_change(&clean, &c) ;
+  return !genalloc_len(char const *, &stamps->waste) || ask_change(&clean, &c, 0) ;
 }

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,9 +90,14 @@ static void look_at_namespace (void)
   else if (ours != its) s4_warn("pid 1 has another mount namespace: there nothing is held by this") ;
 }
 
-static void tell_ready (int fd)
+ /* A pipe that is full would keep us from ever hearing SIGTERM. */
+
+static void tell_ready (int fd, s4_ms timeout)
 {
-  if (write(fd, "\n", 1) != 1) s4_warnsys("unable to tell that it is ready, on fd ", S4_NUM(fd)) ;
+  struct pollfd x = { .fd = fd, .events = POLLOUT } ;
+  int const r = s4_poll(&x, 1, s4_limit(timeout)) ;
+  if (!r) errno = ETIMEDOUT ;
+  if (r <= 0 || write(fd, "\n", 1) != 1) s4_warnsys("unable to tell that it is ready, on fd ", S4_NUM(fd)) ;
   close(fd) ;
 }
 
@@ -156,7 +162,7 @@ int main (int argc, char const **argv, char const *const *envp)
   s4_step_walk(argv) ;
   if (!hold(&o)) s4_step_giveup(S4_NOTSTARTED) ;
   look_at_namespace() ;
-  if (o.notify >= 0) tell_ready(o.notify) ;
+  if (o.notify >= 0) tell_ready(o.notify, o.timeout) ;
   wait_for_term(&term) ;
   if (is_cancelled(&o))
   {

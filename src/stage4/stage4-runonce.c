@@ -28,6 +28,7 @@ struct job
   int single ;          /* a file was given: records of other names are others' */
   genalloc allowed ;    /* s4_sum */
   s4_stamps stamps ;
+  s4_stampslock lock ;
   size_t left ;         /* of how many something is still to be done */
   int started ;         /* something was run or marked */
 } ;
@@ -71,11 +72,11 @@ static int know (struct job *j)
 static int run (struct job *j, s4_once const *o)
 {
   int r ;
-  if (!s4_stamp_prepare(j->state, &o->sum)) return -1 ;
+  if (!s4_stamp_prepare(j->state, &o->sum, j->timeout)) return -1 ;
   j->started = 1 ;
-  r = j->mark ? S4_DONE : s4_once_run(o, j->timeout) ;
+  r = j->mark ? S4_DONE : s4_once_run(o, &j->lock, j->timeout) ;
   if (r) s4_stamp_drop(j->state, &o->sum) ;
-  else if (!s4_stamp_commit(j->state, &o->sum)) return -1 ;
+  else if (!s4_stamp_commit(j->state, &o->sum, j->timeout)) return -1 ;
   else s4_info(j->mark ? "marked as done: " : "done and recorded: ", o->path) ;
   return r ;
 }
@@ -133,12 +134,11 @@ static int take_all_locked (struct job *j)
 
 static int work (struct job *j)
 {
-  s4_stampslock lock ;
   int code = S4_NOTSTARTED ;
-  if (s4_stamps_lock(&lock, j->state, j->timeout))
+  if (s4_stamps_lock(&j->lock, j->state, j->timeout))
   {
     code = take_all_locked(j) ;
-    s4_stamps_unlock(&lock) ;
+    s4_stamps_unlock(&j->lock) ;
   }
   else if (errno == EWOULDBLOCK) s4_fatal("another stage4-runonce is still at work in ", j->state) ;
   else s4_unable("make or lock the state directory ", j->state) ;

@@ -74,4 +74,66 @@ code 100
 end
 END
 
+box "what the finalizer finds" <<'END'
+mkdir -p /boot/loader/entries /run/finalize-staged /var/lib
+echo 'title new' >/boot/loader/entries/new.conf
+# finalize TITLE CODE CHOICE RESULT : with what is in loader.conf, and staged
+finalize () {
+  run sh /t/examples/finalize-staged/finalize
+  is "$1: its exit code" "$code" "$2"
+  is "$1: the choice" "$(cat /boot/loader/loader.conf)" "$3"
+  is "$1: the result" "$(cat /var/lib/finalize-staged/result)" "$4"
+  rm -f /var/lib/finalize-staged/result
+}
+lines () {
+  is "$1: lines" "$(grep -c . /boot/loader/loader.conf)" "$2"
+}
+echo new >/run/finalize-staged/next
+printf 'default old.conf\ntimeout 3' >/boot/loader/loader.conf
+finalize "no end of the last line" 0 'timeout 3 default new.conf' 'done new'
+lines "no end of the last line" 2
+echo new >/run/finalize-staged/next
+printf 'default old.conf\n' >/boot/loader/loader.conf
+finalize "no other line" 0 'default new.conf' 'done new'
+lines "no other line" 1
+echo new >/run/finalize-staged/next
+rm /boot/loader/loader.conf
+finalize "no choice at all" 1 '' 'failed new: unable to read /boot/loader/loader.conf'
+for name in ../new new/../new .new ; do
+  echo "$name" >/run/finalize-staged/next
+  echo 'default old.conf' >/boot/loader/loader.conf
+  finalize "$name" 1 'default old.conf' "failed $name: this is no name"
+done
+
+echo new >/run/finalize-staged/next
+mkfifo /gone
+exec 7<>/gone 8>/gone 7<&-
+sh /t/examples/finalize-staged/finalize 2>&8
+is "nobody hears it: its exit code" $? 0
+is "nobody hears it: the choice" "$(cat /boot/loader/loader.conf)" 'default new.conf'
+is "nobody hears it: the result" "$(cat /var/lib/finalize-staged/result)" 'done new'
+exec 8>&-
+
+m tmpfs /boot -o size=8k
+mkdir -p /boot/loader/entries
+echo 'default old.conf' >/boot/loader/loader.conf
+echo 'title new' >/boot/loader/entries/new.conf
+printf %09000d 0 >/boot/zero 2>/dev/null
+echo new >/run/finalize-staged/next
+finalize "/boot is full" 1 'default old.conf' 'failed new: unable to replace /boot/loader/loader.conf'
+end
+END
+
+box "a notification that nobody reads" <<'END'
+mkfifo /full
+exec 7<>/full
+printf %065536d 0 >&7
+stage4-hold -t 500ms -d 7 -p /tmp touch /done 2>/err &
+ok "is given up" await grep -q 'unable to tell that it is ready, on fd 7' /err
+kill $!
+wait $!
+is "the program is run" "$? $(ls /done)" "0 /done"
+end
+END
+
 done_testing

@@ -3,22 +3,7 @@
 # on RAID, which it can't leave by itself.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/matrix.sh"
-
-# Not of this test, and slow under emulation.
-not_needed='systemd-udevd.service systemd-udev-trigger.service systemd-udevd-control.socket systemd-udevd-kernel.socket
-  systemd-binfmt.service proc-sys-fs-binfmt_misc.automount systemd-firstboot.service systemd-hwdb-update.service
-  systemd-modules-load.service kmod-static-nodes.service systemd-random-seed.service systemd-repart.service
-  systemd-sysctl.service systemd-sysusers.service systemd-tmpfiles-setup-dev.service systemd-update-utmp.service
-  systemd-pcrphase.service systemd-pcrphase-sysinit.service systemd-pstore.service lvm2-monitor.service
-  lvm2-lvmpolld.socket dm-event.socket blk-availability.service mdadm-shutdown.service dev-hugepages.mount
-  dev-mqueue.mount sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount
-  systemd-journald-audit.socket systemd-initctl.socket systemd-machine-id-commit.service getty.target
-  systemd-fsck-root.service systemd-remount-fs.service'
-
-# unit NAME <<'END'
-unit () {
-  cat >"$tree/etc/systemd/system/$1"
-}
+. "$(dirname "$0")/systemd.sh"
 
 # services TREE : that have files open on the root, and one that asks for the end
 services () {
@@ -56,13 +41,6 @@ exec systemctl $(tr , ' ' </run/verb)
 END
 }
 
-# hook PATH : a script for Debian's busybox, which needs nothing else
-hook () {
-  mkdir -p "${1%/*}"
-  { echo '#!/usr/bin/busybox sh' ; cat ; } >"$1"
-  chmod 755 "$1"
-}
-
 # hooks TREE : what is in use when systemd-shutdown has done what it can, and when the chain has
 hooks () {
   hook "$1/etc/stage4/teardown.d/teardown" <"$top/tests/vm/guest/stack.sh"
@@ -81,23 +59,11 @@ the_example () {
 }
 
 make_root () {
-  local tree=$work/tree name
-  rm -rf "$tree"
-  mkdir -p "$tree"
-  tar -C "$debian" --exclude=./usr/share --exclude='./usr/lib/udev' --exclude='./usr/lib/*/perl*' --exclude='*/gconv' \
-    --exclude='*/libperl*' --exclude='./usr/bin/perl*' --exclude='./var/lib/*' --exclude='./var/cache/*' -cf - . |
-    tar -C "$tree" -xf -
-  mkdir -p "$tree/usr/lib/test" "$tree/var/log/journal"
-  cp "$work/tools/load" "$top/tests/vm/guest/functions.sh" "$tree/usr/lib/test/"
-  mv "$tree/usr/lib/test/functions.sh" "$tree/usr/lib/test/functions"
-  cp "$(command -v busybox)" "$tree/usr/bin/busybox"
-  for name in $not_needed ; do ln -s /dev/null "$tree/etc/systemd/system/$name" ; done
-  echo 0123456789abcdef0123456789abcdef >"$tree/etc/machine-id"
+  systemd_tree tree
+  cp "$work/tools/load" "$tree/usr/lib/test/"
   services "$tree"
   hooks "$tree"
-  the_example "$tree" &&
-    make -C "$top/build/static" install DESTDIR="$tree" >"$work/install.log" 2>&1 &&
-    image_ext4 "$work/root.img" 120M "$tree"
+  the_example "$tree" && systemd_stage4 && image_ext4 "$work/root.img" 120M "$tree"
 }
 
 vm_test dm_mod dm_crypt raid1 md_mod af_alg algif_skcipher algif_hash xts aesni_intel softdog

@@ -3,9 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/faults.sh"
 
-some='kill-watchdog kill-umountall stop-settle hook-ramfs
-  suspend-root error-bad nbd-swap nfs respawn,memory no-proc,no-dev
-  kill-nuke,suspend-bad hook-forks,console missing-freeze,no-sys'
+some='kill-watchdog stop-settle hook-ramfs suspend-root nbd-swap nfs
+  respawn,memory no-proc,no-dev hook-forks,console'
 
 faults_ready
 # shellcheck disable=SC2086 # a list of words

@@ -1,4 +1,4 @@
-# replay.pl LOG IMAGE OUT CUTS SEED : what a disk, IMAGE before, holds after a power cut at CUTS moments, one behind the other
+# replay.pl LOG IMAGE OUT CUTS SEED MIB : what a disk, IMAGE before, holds after a power cut at CUTS moments, one behind the other
 # in OUT. LOG is QEMU's (blklogwrites), in the format of dm-log-writes. What was flushed is there; of each later write
 # all, nothing, or its first blocks of 4 KiB; but a script's mark, behind the file system, always is.
 # For each moment a line: its number, how many scripts had left their mark, how many were said to be done (by marks
@@ -7,8 +7,8 @@ use strict ;
 use warnings ;
 use DiskLog ;
 
-my ($logname, $image, $out, $cuts, $seed) = @ARGV ;
-my ($block, $fs_end, $size) = (4096, 16 << 20, 17 << 20) ;
+my ($logname, $image, $out, $cuts, $seed, $mib) = @ARGV ;
+my ($block, $fs_end, $size) = (4096, $mib << 20, ($mib + 1) << 20) ;
 
 my @writes = disk_writes($logname) ;
 for my $w (@writes) { $w->{mark} = $w->{at} > $fs_end ? ($w->{at} - $fs_end) / $block : 0 ; }

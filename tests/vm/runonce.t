@@ -2,39 +2,57 @@
 # stage4-runonce and power cuts. QEMU writes down all that a disk is told while eight scripts run once, four of them one
 # after the other, then four by a stage4-runonce each, which says that it is done by its end. From that the disk
 # is made as it would be after a cut at 50 moments, with any part of what was not flushed; a second machine says what
-# each of them has recorded, and what runs again. CUTS, SEED: others.
+# each of them has recorded, and what runs again. CUTS, SEED, FS (xfs, btrfs, f2fs): others. At last, vfat; a disk that is
+# slow; and a stage4-runonce that is killed.
 . "$(dirname "$0")/lib.sh"
 
 cuts=${CUTS:-50}
 seed=${SEED:-6}
-vm_test loop
+fs=${FS:-ext4}
+mib=16
+case $fs in
+  xfs) mib=300 ;;
+  btrfs) mib=112 ;;
+  f2fs) mib=64 VM_KERNEL_PACKAGE=linux-image-amd64 ;;
+esac
+need_packages dosfstools mtools || bail_out "no vfat"
+vm_test loop "$fs" vfat nls_cp437 nls_ascii
 vm_test_stage4
 
-# Behind the file system of 16 MiB each script leaves a mark, by itself, without a flush: it has run; and the guest one
+# Behind the file system each script leaves a mark, by itself, without a flush: it has run; and the guest one
 # for what a stage4-runonce has ended with.
 mkdir "$work/stage/once" "$work/stage/first"
 for i in 1 2 3 4 5 6 7 8 ; do
   cat >"$work/stage/once/$i" <<END
 #!/bin/sh
 echo "=== ran $i"
-test ! -e /marks || echo $i | dd of=/dev/vda bs=4096 seek=$((4096 + i)) conv=sync oflag=direct 2>/dev/null
+test ! -e /marks || echo $i | dd of=/dev/vda bs=4096 seek=$((mib * 256 + i)) conv=sync oflag=direct 2>/dev/null
 END
   chmod 755 "$work/stage/once/$i"
 done
 cp "$work"/stage/once/[1-4] "$work/stage/first/"
 
-new_disks 16M state
-truncate -s 17M "$work/state.img"
+if test "$fs" = ext4 ; then new_disks ${mib}M state
+else
+  rm -f "$work/state.img"
+  truncate -s ${mib}M "$work/state.img"
+  "mkfs.$fs" "$work/state.img" >"$work/mkfs.log" 2>&1 || bail_out "no $fs"
+fi
+truncate -s $((mib + 1))M "$work/state.img"
 cp "$work/state.img" "$work/before.img"
 : >"$work/writes.log"
 VM_QEMU="-blockdev driver=file,node-name=disk,filename=$work/state.img
   -blockdev driver=file,node-name=log,filename=$work/writes.log
   -blockdev driver=blklogwrites,node-name=logged,file=disk,log=log
-  -device virtio-blk-pci,drive=logged,write-cache=on" guest <<'END'
+  -device virtio-blk-pci,drive=logged,write-cache=on" guest <<END
+fs=$fs
+mib=$mib
+$(cat <<'X'
 touch /marks
-mount_disk /dev/vda /mnt/state
+mkdir -p /mnt/state
+mount -t $fs /dev/vda /mnt/state
 ended () {
-  echo $1 | dd of=/dev/vda bs=4096 seek=$((4096 + 8 + $1)) conv=sync oflag=direct 2>/dev/null
+  echo $1 | dd of=/dev/vda bs=4096 seek=$((mib * 256 + 8 + $1)) conv=sync oflag=direct 2>/dev/null
 }
 check "four of them run once" stage4-runonce -s /mnt/state/lib/once /first
 ended 4
@@ -45,6 +63,8 @@ done
 check "nothing is left" stage4-runonce -n -s /mnt/state/lib/once /once
 # as if the power failed: nothing more is flushed
 poweroff -f -n
+X
+)
 END
 guest_says "four of them run once" "5 runs once" "6 runs once" "7 runs once" "8 runs once" "nothing is left"
 ok "each of them ran" test "$(grep -o '=== ran .' "$console" | tr -d '\n')" = \
@@ -53,12 +73,15 @@ ok "each of them ran" test "$(grep -o '=== ran .' "$console" | tr -d '\n')" = \
 # One disk for all of them; a line each: how many scripts had run, how many had been said to be done, how many writes were
 # lost
 rm -f "$work/cuts.img"
-ok "the writes can be replayed" perl -I "$top/tests/vm" "$top/tests/vm/replay.pl" "$work/writes.log" "$work/before.img" "$work/cuts.img" "$cuts" "$seed"
+ok "the writes can be replayed" perl -I "$top/tests/vm" "$top/tests/vm/replay.pl" "$work/writes.log" "$work/before.img" \
+  "$work/cuts.img" "$cuts" "$seed" "$mib"
 cp "$work/out" "$work/moments"
 
 mv "$console" "$work/console.first"
 guest "$work/cuts.img" <<END
 cuts=$cuts
+fs=$fs
+mib=$mib
 $(cat <<'X'
 # script : which are done, which run again, what is said
 judge () {
@@ -75,8 +98,8 @@ judge () {
 }
 i=0
 while test $i -lt $cuts ; do
-  losetup -o $((i * 17 * 1048576)) /dev/loop0 /dev/vda
-  if mount -t ext4 /dev/loop0 /mnt ; then
+  losetup -o $((i * (mib + 1) * 1048576)) /dev/loop0 /dev/vda
+  if mount -t $fs /dev/loop0 /mnt ; then
     judge $i
     umount /mnt
   else echo "=== cut $i unusable"
@@ -138,4 +161,75 @@ guest_says "a full disk: 111" "a full disk: nothing was run" "a full disk: it is
   "a read-only disk: it is said" "a read-only disk without state: it is said"
 ok "no panic, no kernel bug" console_no_panic "$console"
 rm -f "$work/cuts.img"
+
+## What a vfat has when the power fails, behind the last record, without a check of it
+
+rm -f "$work/vfat.img" "$work/slow.img"
+truncate -s 4M "$work/vfat.img"
+mkfs.vfat "$work/vfat.img" >"$work/vfat.log" 2>&1 || bail_out "no vfat image"
+image_ext4 "$work/slow.img" 32M
+mv "$console" "$work/console.second"
+VM_QEMU="-drive if=none,format=raw,id=slow,file=$work/slow.img,throttling.bps-write=2000000 -device virtio-blk-pci,drive=slow,addr=0x10" \
+  guest "$work/vfat.img" <<'END'
+# script FILE LINE
+script () {
+  mkdir -p "${1%/*}"
+  printf '#!/bin/sh\n%s\n' "$2" >"$1"
+  chmod 755 "$1"
+}
+
+script /long/1 'echo begun >>/begun ; until test -e /go ; do usleep 10000 ; done ; echo ended >>/begun'
+for sig in KILL TERM ; do
+  rm -rf /state /go /begun
+  stage4-runonce -s /state /long & pid=$!
+  await test -e /begun
+  kill -$sig $pid
+  wait $pid
+  check "$sig: the next one waits for the script that is left" not stage4-runonce -s /state -t 300ms /long
+  check "$sig: and has not begun it again" test "$(cat /begun)" = begun
+  stage4-runonce -s /state /long 2>/said & pid=$!
+  await grep -q 'waiting for another stage4-runonce in /state' /said
+  : >/go
+  check "$sig: when that has ended it goes on" wait $pid
+  check "$sig: one after the other" test "$(cat /begun | tr '\n' ' ')" = 'begun ended begun ended '
+  check "$sig: nobody is left" await not pidof @tage4-runonce stage4-runonce
+done
+
+script /open/1 'echo run >/open-run'
+chmod 777 /open
+check "in a directory of everybody: a single file is refused" not stage4-runonce -s /state /open/1
+check "in a directory of everybody: it is not run" test ! -e /open-run
+
+mkdir /mnt/slow
+# without delayed allocation a commit of the journal flushes all data, not only what the kernel has begun with
+check "a slow disk: mounted" mount -t ext4 -o nodelalloc /dev/vdb /mnt/slow
+script /dirty/1 'exec dd if=/dev/zero of=/mnt/slow/data bs=1M count=12'
+check "a slow disk: it is done" stage4-runonce -s /mnt/slow/state /dirty 2>/said
+cat /said
+check "a slow disk: what it waits for is said" grep -q 'stage4-runonce: info: waiting for the disk of /mnt/slow/state, [0-9.]* s' /said
+
+mkdir /mnt/vfat
+check "vfat: mounted" mount -t vfat /dev/vda /mnt/vfat
+for i in 1 2 3 4 5 6 7 8 ; do script /once/$i "echo ran $i" ; done
+check "vfat: all of them run" stage4-runonce -s /mnt/vfat/lib/once /once
+poweroff -f -n
+END
+for sig in KILL TERM ; do
+  guest_says "$sig: the next one waits for the script that is left" "$sig: and has not begun it again" \
+    "$sig: when that has ended it goes on" "$sig: one after the other" "$sig: nobody is left"
+done
+guest_says "in a directory of everybody: a single file is refused" "in a directory of everybody: it is not run" \
+  "a slow disk: mounted" "a slow disk: it is done" "a slow disk: what it waits for is said" "vfat: mounted" "vfat: all of them run"
+# records : what is in those of the vfat that are as they should be
+records () {
+  local name
+  rm -rf "$work/records"
+  mkdir "$work/records"
+  mcopy -n -i "$work/vfat.img" '::lib/once/*' "$work/records/" || return
+  for name in "$work"/records/* ; do
+    ! sha256sum <"$name" | grep -qxF "${name##*/}  -" || sed 's/.*  //' "$name"
+  done | sort | tr -d '\n'
+}
+ok "vfat: all of them are recorded" test "$(records)" = 12345678
+ok "no panic, no kernel bug" console_no_panic "$console"
 done_testing

@@ -9,9 +9,9 @@ use base 'TAP::Harness' ;
 sub new
 {
   my ($class, $args) = @_ ;
-  my $quiet = 'vm/{begin,boot,busy,chain,comparison,console,container,detach,examples,exitrd,faults,freeze,hold,hpr,hung,'
-    . 'inject,kinds,matrix,net,nuke,overlay,pivot,processes,pstore,runonce,stuck,sweep-disks,sweep-processes,umountall,unseen,'
-    . 'watchdog,ways,whobusy}' ;
+  my $quiet = 'vm/{begin,boot,busy,chain,console,container,detach,examples,exitrd,faults,freeze,hold,hpr,hung,inject,'
+    . 'kinds,matrix,net,nuke,overlay,pivot,processes,pstore,runonce,staged,stuck,sweep-disks,sweep-processes,sysupgrade,'
+    . 'umountall,unseen,watchdog,ways,whobusy}' ;
   $args->{rules} = { seq => [ { par => '{style,package,lint,unit,fuzz,portability}/**' }, { par => '{cli,ns}/**' },
     { par => $quiet }, { seq => '**' } ] } ;
   return $class->SUPER::new($args) ;

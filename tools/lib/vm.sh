@@ -62,9 +62,7 @@ vm_stage () {
   rm -rf "$dir"
   mkdir -p "$dir"/{bin,dev,proc,sys,run,tmp,mnt,etc,modules}
   cp "$(command -v busybox)" "$dir/bin/busybox"
-  busybox --list | ( cd "$dir/bin" && while read -r module ; do
-    test "$module" = busybox || ln -s busybox "$module"
-  done )
+  busybox --list | perl -lne 'BEGIN { $bin = shift } symlink("busybox", "$bin/$_") if $_ ne "busybox"' "$dir/bin"
   modprobe -d "$modules" -S "$kver" -a --show-depends "$@" | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' |
     while read -r module ; do
       cp "$module" "$dir/modules/"
@@ -77,22 +75,18 @@ vm_pack () {
   ( cd "$1" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 ) >"$2"
 }
 
-# vm_guest_tools DIR : our helpers for the guest, compiled, in DIR
+# vm_guest_tools DIR : our helpers for the guest, copied into DIR
 vm_guest_tools () {
-  local source
-  mkdir -p "$1"
-  with_lock make_guest_tools || return
-  for source in "$top"/tests/vm/guest/*.c ; do cp "$vm/guest/$(basename "$source" .c)" "$1/" || return ; done
+  with_lock compile_guest_tools && rm -rf "$1" && cp -R "$vm/guest-tools" "$1"
 }
 
-# make_guest_tools : in $vm/guest, those that have changed
-make_guest_tools () {
+# compile_guest_tools : those whose source is newer
+compile_guest_tools () {
   local source tool
-  mkdir -p "$vm/guest"
+  mkdir -p "$vm/guest-tools"
   for source in "$top"/tests/vm/guest/*.c ; do
-    tool=$vm/guest/$(basename "$source" .c)
-    test ! "$tool" -nt "$source" || continue
-    gcc -static -O2 -Wall -Wextra -o "$tool.new" "$source" && mv "$tool.new" "$tool" || return
+    tool=$vm/guest-tools/$(basename "$source" .c)
+    test "$tool" -nt "$source" || gcc -static -O2 -Wall -Wextra -o "$tool" "$source" || return
   done
 }
 
