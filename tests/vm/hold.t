@@ -192,14 +192,11 @@ ok "no panic, no kernel bug" console_no_panic "$console"
 # the last flush are there; of those behind it, which may be on the disk in any order, and sector by sector: the first
 # ones, all but one, one, and some by chance.
 replay () {
-  perl -e '
+  perl -I "$top/tests/vm" -MDiskLog -e '
     use strict ;
     my ($dir) = @ARGV ;
     sub slurp { open(my $f, "<:raw", $_[0]) or die "$_[0]: $!" ; local $/ ; <$f> }
-    my ($log, $disk, $old, $new) = map { slurp("$dir/$_") } qw(writes before.img old new) ;
-    my ($magic, $version, $entries, $size) = unpack("Q<3L<", $log) ;
-    die "no log" unless $magic == 0x6a736677736872 and $size == 512 ;
-    my $pos = $size ;
+    my ($disk, $old, $new) = map { slurp("$dir/$_") } qw(before.img old new) ;
     my (@cached, %seen, %known) ;
     srand(4) ;
     sub content {
@@ -208,7 +205,7 @@ replay () {
     }
     sub judge {
       my $state = $disk ;
-      substr($state, $_->[0] * 512, 512) = $_->[1] for @_ ;
+      substr($state, $_->[0], 512) = $_->[1] for @_ ;
       return if $known{$state}++ ;
       open(my $f, ">:raw", "$dir/state.img") or die ;
       print $f $state ;
@@ -223,18 +220,14 @@ replay () {
         judge(@cached[grep { $_ != $i } 0 .. $n - 1]) ;
       }
       for (1 .. $n) { judge(grep { rand() < .5 } @cached) }
-      substr($disk, $_->[0] * 512, 512) = $_->[1] for @cached ;
+      substr($disk, $_->[0], 512) = $_->[1] for @cached ;
       @cached = () ;
     }
     judge() ;
-    for (1 .. $entries) {
-      my ($sector, $n, $flags) = unpack("Q<3", substr($log, $pos, 24)) ;
-      $pos += $size ;
-      flush() if $flags & 1 ;
-      next if $flags & 4 or !$n ;
-      push @cached, [$sector + $_, substr($log, $pos + $_ * 512, 512)] for 0 .. $n - 1 ;
-      $pos += $n * 512 ;
-      flush() if $flags & 2 ;
+    for my $w (disk_writes("$dir/writes")) {
+      flush() if $w->{flush} ;
+      push @cached, [$w->{at} + $_ * 512, substr($w->{data}, $_ * 512, 512)] for 0 .. length($w->{data}) / 512 - 1 ;
+      flush() if $w->{fua} ;
     }
     flush() ;
     judge() ;' "$work" >"$work/states"

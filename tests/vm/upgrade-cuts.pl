@@ -4,23 +4,26 @@
 use strict ;
 use warnings ;
 use Digest::SHA 'sha256_hex' ;
+use List::Util 'max' ;
 use DiskLog ;
 
 my ($dir, $root_at, $a, $b, $cuts, $seed) = @ARGV ;
 my ($mib, $block) = (1 << 20, 4096) ;
 sub slurp { my ($name, $n) = @_ ; open(my $f, '<:raw', $name) or die "$name: $!\n" ; read($f, my $data, $n // -s $f) ; $data }
 my ($old, $new) = (slurp($a), slurp($b)) ;
-my $size = ($root_at + 16) * $mib ;     # misc, and enough of the target
+my $config_at = $mib * int((length($new) + $mib - 1) / $mib) ;
+my $size = $root_at * $mib + max($config_at + $mib, length $old) ;     # misc, and enough of the target
 my $before = slurp("$dir/before.img", $size) ;
 my @writes = disk_writes("$dir/writes.log") ;
-# that many of them touch the target, and the moments are taken between the first and the last of these
+# a moment is behind one of the writes to these
 my @there = grep { my $w = $writes[$_] ; length $w->{data} and $w->{at} < $size } 0 .. $#writes ;
 srand($seed) ;
 
-# record DISK : the newest one in the misc partition that is whole
+my $disk ;
+
+# record : the newest one in the misc partition that is whole
 sub record
 {
-  my ($disk) = @_ ;
   my ($best, $text) = (0, '') ;
   for my $n (0, 1)
   {
@@ -31,29 +34,29 @@ sub record
   return $text ;
 }
 
+sub root { return substr($disk, $root_at * $mib + $_[0], $_[1]) ; }
+
 sub judge
 {
-  my ($disk) = @_ ;
-  my $root = substr($disk, $root_at * $mib) ;
-  my $head = substr($root, 0, $block) ;
-  my $record = record($disk) ;
+  my $head = root(0, $block) ;
+  my $record = record() ;
   my $written = $record =~ /^written$/m ;
   return 'none' if $head !~ /[^\0]/ ;
   if ($head eq substr($old, 0, $block))
   {
-    return $written ? 'the old root is taken for the new one' : substr($root, 0, length $old) eq $old ? 'old' : 'half of the old root' ;
+    return 'the old root is taken for the new one' if $written ;
+    return root(0, length $old) eq $old ? 'old' : 'half of the old root' ;
   }
   return 'half a block' if $head ne substr($new, 0, $block) ;
-  return 'half of the new root' if substr($root, 0, length $new) ne $new ;
+  return 'half of the new root' if root(0, length $new) ne $new ;
   my ($sum, $bytes) = $record =~ /^config ([0-9a-f]{64}) (\d+)$/m or return 'new without a record' ;
-  my $at = $mib * int((length($new) + $mib - 1) / $mib) ;
-  return 'new without its configuration' if !$written or sha256_hex(substr($root, $at, $bytes)) ne $sum ;
+  return 'new without its configuration' if !$written or sha256_hex(root($config_at, $bytes)) ne $sum ;
   return 'new' ;
 }
 
 for (1 .. $cuts)
 {
-  my $disk = $before ;
+  $disk = $before ;
   disk_after_cut(\$disk, \@writes, 1 + $there[int(rand(@there))]) ;
-  print judge($disk), "\n" ;
+  print judge(), "\n" ;
 }

@@ -1,9 +1,8 @@
 # shellcheck shell=dash
-# What a boot behind an upgrade finds, for tests/vm/sysupgrade.t; then it shuts down in the usual way. To be sourced.
+# What a boot finds that may be behind an upgrade, for tests/vm/sysupgrade.t. To be sourced.
 exec 2>&1
 echo "=== this is $(cat /etc/version)"
 echo "=== the hostname is that of $(sed "s/^the user's$/the user/" /etc/hostname)"
 if test "$(cat /etc/ssh/key)" = "the user's" ; then echo "=== the key is there" ; fi
 if test -e /etc/leftover ; then echo "=== leftovers: some" ; else echo "=== leftovers: none" ; fi
 echo "=== recorded: $(sysupgrade -l)"
-exec /etc/demo/chain/default
