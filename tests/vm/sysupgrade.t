@@ -61,6 +61,7 @@ make_tree () {
   echo "$1" >"$tree/etc/version"
   echo "factory of $1" >"$tree/etc/hostname"
   echo root:x:0:0::/:/bin/sh >"$tree/etc/passwd"
+  if test "$1" = B ; then mkdir -p -m 700 "$tree"/{root,srv/ssh} && ln -s /srv/ssh "$tree/etc/ssh" || return ; fi
   make -C "$top/build/multicall" install DESTDIR="$tree" >"$work/install.log" 2>&1 || return
   if test "$3" = demo ; then
     mkdir -p "$tree"/srv/chroot/{bin,dev,proc,sys}
@@ -325,6 +326,16 @@ ok "a bad sector: the machine reset itself" says 'reboot: Restarting system'
 data_clean "a bad sector"
 next_boot bad-sector-none
 no_root "a bad sector" "failed: unable to write MiB 2"
+
+# A way to the image by a link, a full data partition, a link and a private directory in B above what is kept.
+a_on_disk squashfs light
+machine odd image=/tmp/image sabotage=odd
+guest_says "refused: a device that would be gone" "refused: a device that would be gone: it says why" \
+  "refused: no overlay" "refused: no overlay: it says why" "its reader is gone: nothing is left of it"
+upgraded odd
+next_boot odd-b
+is_b odd
+ok "odd: the directory above is that of B, and a link is kept" says '^=== above: 700 key /nowhere'
 
 ## The power fails
 

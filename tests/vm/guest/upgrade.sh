@@ -80,6 +80,25 @@ refusals () {
   check "wrong usage: exit code 100" test $? = 100
 }
 
+# odd : it goes well
+odd () {
+  living=$(processes)
+  losetup /dev/loop0 "$path"
+  refused "a device that would be gone" "would be detached: /dev/loop0" with target=/dev/loop0 sysupgrade "$path" "$image_sum"
+  losetup -d /dev/loop0
+  refused "no overlay" "no ext4 for the overlay: /dev/vda1" with data=/dev/vda1 sysupgrade "$path" "$image_sum"
+  sysupgrade -n "$path" "$image_sum" 2>&1 | true
+  check "its reader is gone: nothing is left of it" not test -e /run/sysupgrade
+  mkdir -p /root/.ssh
+  echo "the user's" >/root/.ssh/key
+  ln -s /nowhere /etc/dangling
+  echo 'keep="$keep /root/.ssh/key /etc/dangling"' >>/etc/sysupgrade.conf
+  ln -s /tmp /var/link
+  path=/var/link/image
+  fallocate -l "$(($(stat -f -c '%a * %S' /overlay)))" /var/full
+  cat /dev/zero >/var/fuller             # what is reserved for root
+}
+
 # hang WHAT... : a hook before all others
 hang () {
   { echo '#!/bin/sh' ; printf '%s\n' "$@" ; } >/usr/lib/sysupgrade/write.d/05-hang
@@ -88,6 +107,7 @@ hang () {
 
 case ${sabotage-} in
   refusals) refusals ;;
+  odd) odd ;;
   pivot) echo 'chmod 777 /run/sysupgrade/ramfs' >>/usr/lib/sysupgrade/stop ;;
   hang)
     sed -i 's/^write_limit=.*/write_limit=5s/' /etc/sysupgrade.conf
