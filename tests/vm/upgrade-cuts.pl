@@ -22,7 +22,7 @@ sub by_sectors
 {
   my ($w) = @_ ;
   return $w if $w->{at} != $root_at * $mib or length $w->{data} < $block ;
-  my $part = sub { { %$w, at => $w->{at} + $_[0], data => substr($w->{data}, $_[0], $_[1]), flush => !$_[0] && $w->{flush} } } ;
+  my $part = sub { +{ %$w, at => $w->{at} + $_[0], data => substr($w->{data}, $_[0], $_[1]), flush => !$_[0] && $w->{flush} } } ;
   return ((map { $part->(512 * $_, 512) } 0 .. 7), $part->($block, length($w->{data}) - $block)) ;
 }
 
