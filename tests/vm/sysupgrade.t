@@ -81,6 +81,8 @@ make_images () {
     echo $version >"$work/tree/etc/version"
     echo "factory of $version" >"$work/tree/etc/hostname"
     rm -f "$image"
+    # what is kept lies below it: a link, and a private directory
+    if test $version = B ; then mkdir -p -m 700 "$work"/tree/{root,srv/ssh} && ln -s /srv/ssh "$work/tree/etc/ssh" ; fi || return
     case $1 in
       squashfs) mksquashfs "$work/tree" "$image" -comp gzip -no-progress -quiet -all-root >&2 ;;
       ext4) image_ext4 "$image" "$([ $version = A ] && echo 60M || echo 14M)" "$work/tree" ;;
@@ -339,6 +341,17 @@ inject-error.0.errno=5,inject-error.0.sector=$(((root_at + 2) * 2048 + 8))" mach
   no_root "a bad sector" "failed: unable to write MiB 2"
 }
 
+# A way to the image by a link, a full data partition, a link and a private directory in B above what is kept.
+odd () {
+  a_on_disk squashfs
+  machine odd image=/tmp/image sabotage=odd
+  guest_says "its reader is gone: nothing is left of it"
+  upgraded odd
+  next_boot odd-b
+  is_b odd
+  ok "odd: the directory above is that of B, and a link is kept" says '^=== above: 700 key /nowhere'
+}
+
 # The power fails when all is written; and, of what QEMU has written down until then, at any moment: old, none or new,
 # never half of one, and new only with its configuration.
 cuts () {
@@ -372,7 +385,7 @@ vm_test squashfs overlay loop softdog dm_mod
 "$top/tools/build" multicall >"$work/build.log" 2>&1 || bail_out "no stage4"
 { make_images squashfs && make_images ext4 ; } || bail_out "no image"
 make_initramfs
-stories=${STORIES:-failures overlay small cuts plain bad_sector}
+stories=${STORIES:-failures overlay small cuts plain odd bad_sector}
 # shellcheck disable=SC2086 # a list of words
 at_once 2 tell $stories
 ended=$?

@@ -1,6 +1,6 @@
 # upgrade-cuts.pl DIR ROOT_AT A B CUTS SEED : what would be the root after a power cut at CUTS moments of an upgrade from
 # the image A to B. DIR/before.img is the disk before, DIR/writes.log what was written, ROOT_AT where the root begins, in
-# MiB. A line for each: old, none, new; or what is wrong.
+# MiB. A line for each: old, none, new; or what is wrong. Both images are squashfs.
 use strict ;
 use warnings ;
 use Digest::SHA 'sha256_hex' ;
@@ -14,12 +14,21 @@ my ($old, $new) = (slurp($a), slurp($b)) ;
 my $config_at = $mib * int((length($new) + $mib - 1) / $mib) ;
 my $size = $root_at * $mib + max($config_at + $mib, length $old) ;     # misc, and enough of the target
 my $before = slurp("$dir/before.img", $size) ;
-my @writes = disk_writes("$dir/writes.log") ;
+my @writes = map { by_sectors($_) } disk_writes("$dir/writes.log") ;
 # a moment is behind one of the writes to these
 my @there = grep { my $w = $writes[$_] ; length $w->{data} and $w->{at} < $size } 0 .. $#writes ;
 srand($seed) ;
 
 my $disk ;
+
+# by_sectors WRITE : a disk may tear the first block, but no sector
+sub by_sectors
+{
+  my ($w) = @_ ;
+  return $w if $w->{at} != $root_at * $mib or length $w->{data} < $block ;
+  my $part = sub { +{ %$w, at => $w->{at} + $_[0], data => substr($w->{data}, $_[0], $_[1]), flush => !$_[0] && $w->{flush} } } ;
+  return ((map { $part->(512 * $_, 512) } 0 .. 7), $part->($block, length($w->{data}) - $block)) ;
+}
 
 # record : the newest one in the misc partition that is whole
 sub record
@@ -41,7 +50,7 @@ sub judge
   my $head = root(0, $block) ;
   my $record = record() ;
   my $written = $record =~ /^written$/m ;
-  return 'none' if $head !~ /[^\0]/ ;
+  return 'none' if $head !~ /^hsqs/ ;
   if ($head eq substr($old, 0, $block))
   {
     return 'the old root is taken for the new one' if $written ;

@@ -73,6 +73,8 @@ refusals () {
   refused "no such device" "not a block device" with target=/dev/nowhere sysupgrade "$path" "$image_sum"
   refused "a device that is too small" "smaller than .* image and configuration" with target=/dev/vda1 sysupgrade "$path" "$image_sum"
   refused "misc is in use" "in use: /dev/vda3: " with misc=/dev/vda3 sysupgrade "$path" "$image_sum"
+  refused "a device that would be gone" "would be detached: /dev/loop0" with target=/dev/loop0 sysupgrade "$path" "$image_sum"
+  refused "no overlay" "no ext4 for the overlay: /dev/vda1" with data=/dev/vda1 sysupgrade "$path" "$image_sum"
   refused "no room at all" "no ramfs" with 'room=0' sysupgrade "$path" "$image_sum"
   refused "no room for the ramfs" "no ramfs" with 'keep="$keep /bin" ; room=1' sysupgrade "$path" "$image_sum"
   refused "not enough memory" "[0-9]* MiB of memory are needed" with 'room=4000' sysupgrade "$path" "$image_sum"
@@ -84,6 +86,20 @@ refusals () {
   check "wrong usage: exit code 100" test $? = 100
 }
 
+# odd : it goes well
+odd () {
+  sysupgrade -n "$path" "$image_sum" 2>&1 | true
+  check "its reader is gone: nothing is left of it" not test -e /run/sysupgrade
+  mkdir -p /root/.ssh
+  echo "the user's" >/root/.ssh/key
+  ln -s /nowhere /etc/dangling
+  echo 'keep="$keep /root/.ssh/key /etc/dangling"' >>/etc/sysupgrade.conf
+  ln -s /tmp /var/link
+  path=/var/link/image
+  fallocate -l "$(($(stat -f -c '%a * %S' /overlay)))" /var/full
+  cat /dev/zero >/var/fuller             # what is reserved for root
+}
+
 # hang WHAT... : a hook before all others
 hang () {
   { echo '#!/bin/sh' ; printf '%s\n' "$@" ; } >/usr/lib/sysupgrade/write.d/05-hang
@@ -92,6 +108,7 @@ hang () {
 
 case ${sabotage-} in
   refusals) refusals ;;
+  odd) odd ;;
   pivot) sed -i '2i chmod 777 /run/sysupgrade/ramfs' /usr/lib/sysupgrade/stop ;;
   hang)
     sed -i 's/^write_limit=.*/write_limit=5s/' /etc/sysupgrade.conf
