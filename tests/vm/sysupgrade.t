@@ -82,7 +82,9 @@ make_images () {
     echo "factory of $version" >"$work/tree/etc/hostname"
     rm -f "$image"
     # what is kept lies below it: a link, and a private directory
-    if test $version = B ; then mkdir -p -m 700 "$work"/tree/{root,srv/ssh} && ln -s /srv/ssh "$work/tree/etc/ssh" ; fi || return
+    if test $version = B ; then
+      mkdir -m 700 "$work"/tree/{root,srv/ssh} && ln -s /srv/ssh "$work/tree/etc/ssh" || return
+    fi
     case $1 in
       squashfs) mksquashfs "$work/tree" "$image" -comp gzip -no-progress -quiet -all-root >&2 ;;
       ext4) image_ext4 "$image" "$([ $version = A ] && echo 60M || echo 14M)" "$work/tree" ;;
