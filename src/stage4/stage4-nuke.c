@@ -99,12 +99,12 @@ static enum outcome_e find_and_signal (struct options *o, s4_victims *victims, s
 
  /* Most are gone at once. Who isn't may be frozen. */
 
-static int wait_for (s4_victims const *victims, struct end *e, s4_ms *next_report)
+static void wait_for (s4_victims const *victims, struct end *e, s4_ms *next_report)
 {
   s4_ms const soon = s4_now() + PATIENCE ;
-  if (s4_victims_wait(victims, e->until < soon ? e->until : soon, next_report)) return 1 ;
+  if (s4_victims_wait(victims, e->until < soon ? e->until : soon, next_report)) return ;
   if (!e->thawed++) s4_thaw_cgroups(victims) ;
-  return s4_victims_wait(victims, e->until, next_report) ;
+  s4_victims_wait(victims, e->until, next_report) ;
 }
 
 static enum outcome_e end_all (struct options *o, s4_victims *victims, struct end *e, s4_ms grace)
@@ -113,9 +113,9 @@ static enum outcome_e end_all (struct options *o, s4_victims *victims, struct en
   enum outcome_e outcome ;
   e->until = s4_limit(grace) ;
   e->since = s4_ticks() ;
-  do outcome = find_and_signal(o, victims, e) ;
-  while (outcome == SIGNALLED && wait_for(victims, e, &next_report)) ;
-  return outcome == SIGNALLED ? SURVIVORS : outcome ;
+   /* once more when the time is up: who has just been started was not asked in vain */
+  while ((outcome = find_and_signal(o, victims, e)) == SIGNALLED) wait_for(victims, e, &next_report) ;
+  return outcome ;
 }
 
 static int nuke (struct options *o)
