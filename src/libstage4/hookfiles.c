@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <skalibs/djbunix.h>
 #include <skalibs/genalloc.h>
 #include <skalibs/stralloc.h>
 
@@ -37,11 +38,10 @@ enum s4_hookfile_e s4_hookfile_judge (char const *path)
 
 static int is_in_open_dir (char const *path)
 {
-  char const *slash = strrchr(path, '/') ;
   stralloc dir = STRALLOC_ZERO ;
   struct stat st ;
-  int r = !stralloc_catb(&dir, path, slash ? (size_t)(slash - path) : 0) || !stralloc_cats(&dir, slash ? "/" : ".")
-   || !stralloc_0(&dir) || stat(dir.s, &st) == -1 || s4_others_can_write(&st) ;
+  int r = !sadirname(&dir, path, strlen(path)) || !stralloc_0(&dir)
+   || stat(dir.s, &st) == -1 || s4_others_can_write(&st) ;
   stralloc_free(&dir) ;
   return r ;
 }

@@ -18,18 +18,12 @@ ExecStart=/usr/lib/test/load sleeper
 WorkingDirectory=/var
 StandardOutput=append:/var/open
 END
-  unit request.service <<'END'
-[Service]
-Type=oneshot
-ExecStart=/usr/lib/test/request
-StandardOutput=file:/dev/console
-END
   unit test.target <<'END'
 [Unit]
 Wants=writer.service sleeper.service request.service
 After=writer.service sleeper.service
 END
-  hook "$tree/usr/lib/test/request" <<'END'
+  request '' <<'END'
 . /usr/lib/test/functions
 dd if=/dev/zero of=/var/dirty bs=64k count=64
 check "/run can't be executed from" grep -q '^[^ ]* /run tmpfs [^ ]*noexec' /proc/mounts

@@ -7,10 +7,8 @@ need_packages dosfstools mtools || bail_out "no vfat"
 vm_test autofs4 vfat nls_cp437 nls_ascii
 vm_test_stage4
 cp "$top"/examples/finalize-staged/{finalize,plain} "$work/stage/etc/"
-for file in $(ldd /usr/bin/flock | grep -o '/[^ ]*') /usr/bin/flock ; do   # busybox has it, but Debian's has not
-  mkdir -p "$work/stage${file%/*}"
-  cp -L "$file" "$work/stage$file"
-done
+install -D -t "$work/stage/usr/bin" /usr/bin/flock   # busybox has it, but Debian's has not
+copy_libraries "$work/stage" /usr/bin/flock
 
 # in every guest: /boot's automounter, and what the examples want
 # shellcheck disable=SC2016

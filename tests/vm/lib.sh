@@ -106,6 +106,16 @@ vm_test_stage4 () {
     { cat "$work/build.log" >&2 ; bail_out "no stage4" ; }
 }
 
+# copy_libraries TREE PROGRAM... : what these are linked with, to the same places in there
+copy_libraries () {
+  local tree=$1 file
+  shift
+  for file in $(ldd "$@" | grep -o '/[^ ]*\.so[^ ]*' | sort -u) ; do
+    mkdir -p "$tree${file%/*}"
+    cp -L "$file" "$tree$file" || return
+  done
+}
+
 # at_once NUMBER COMMAND ARG... : the command for each of the arguments, so many at once; fails if one of them does
 at_once () {
   local number=$1 command=$2 failed=0 arg

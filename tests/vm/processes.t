@@ -8,10 +8,7 @@ vm_test_stage4
 execline=$(dirname "$(readlink -f "$(command -v execlineb)")")
 for program in "$execline/foreground" /usr/lib/execline/bin/foreground ; do test ! -x "$program" || break ; done
 cp "$program" "$work/stage/bin/foreground"
-ldd "$program" | awk '{ for (i = 1 ; i <= NF ; i++) if ($i ~ /^\/.*[^:]$/) { print $i ; break } }' | while read -r library ; do
-  mkdir -p "$work/stage${library%/*}"
-  cp -L "$library" "$work/stage$library"
-done
+copy_libraries "$work/stage" "$program"
 image_ext4 "$work/disk.img" 16M
 truncate -s 32M "$work/swap.img"
 

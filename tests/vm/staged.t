@@ -25,14 +25,6 @@ What=srv
 Where=/srv
 Type=tmpfs
 END
-  unit request.service <<'END'
-[Unit]
-After=finalize-staged.service
-[Service]
-Type=oneshot
-ExecStart=/usr/lib/test/request
-StandardOutput=file:/dev/console
-END
   unit test.target <<'END'
 [Unit]
 Requires=basic.target
@@ -44,7 +36,7 @@ END
 }
 
 requests () {
-  hook "$tree/usr/lib/test/request" <<'END'
+  request finalize-staged.service <<'END'
 . /usr/lib/test/functions
 export PATH=/usr/sbin:/usr/bin
 is_boot () { grep -q ' /boot vfat ' /proc/mounts ; }

@@ -12,10 +12,7 @@ image_ext4 "$work/swap.img" 16M
 # The same for malloc: dynamic programs, and a library that is loaded before all others.
 { "$top/tools/build" default && make -C "$top/build/default" install-bin DESTDIR="$work/stage/dynamic" ; } >"$work/build.log" 2>&1 ||
   { cat "$work/build.log" >&2 ; bail_out "no dynamic stage4" ; }
-for file in $(ldd "$top/build/default/stage4-umountall" | grep -o '/[^ ]*') ; do
-  mkdir -p "$work/stage$(dirname "$file")"
-  cp -L "$file" "$work/stage$file"
-done
+copy_libraries "$work/stage" "$top/build/default/stage4-umountall"
 gcc -shared -fPIC -O2 -Wall -Wextra -o "$work/stage/nomalloc.so" -x c - <<'END' || bail_out "no library"
 #include <errno.h>
 #include <stdlib.h>

@@ -5,6 +5,7 @@
 #   systemd_tree tree               makes $tree of $debian (vm_debian systemd systemd-sysv ...)
 #   unit x.service <<'END'          a unit for it
 #   hook "$tree/usr/bin/x" <<'END'  a script for Debian's busybox
+#   request UNIT <<'END'            one that asks for the end, as request.service, after that unit, if it isn't ''
 #   systemd_stage4                  installs stage4
 
 # Slow under emulation.
@@ -28,6 +29,19 @@ hook () {
   mkdir -p "${1%/*}"
   { echo '#!/usr/bin/busybox sh' ; cat ; } >"$1"
   chmod 755 "$1"
+}
+
+# request UNIT <<'END'
+request () {
+  hook "$tree/usr/lib/test/request"
+  unit request.service <<END
+[Unit]
+${1:+After=$1}
+[Service]
+Type=oneshot
+ExecStart=/usr/lib/test/request
+StandardOutput=file:/dev/console
+END
 }
 
 systemd_tree () {

@@ -12,7 +12,7 @@ root_at=2 root_size=128 data_at=130 data_size=80 disk_size=211   # MiB
 
 # install_programs TREE : busybox, s6, execline, bash for the load; with their libraries
 install_programs () {
-  local tree=$1 file name
+  local tree=$1 name
   mkdir -p "$tree"/{bin,lib64,usr}
   ln -s ../bin "$tree/usr/bin"
   cp "$(command -v busybox)" "$tree/bin/busybox"
@@ -24,10 +24,7 @@ install_programs () {
     rm -f "$tree/bin/$name"
     cp -L "$(command -v "$name")" "$tree/bin/" || return
   done
-  for file in $(ldd "$tree"/bin/{bash,execlineb,s6-*} | grep -o '/[^ ]*\.so[^ ]*' | sort -u) ; do
-    mkdir -p "$tree${file%/*}"
-    cp -L "$file" "$tree$file" || return
-  done
+  copy_libraries "$tree" "$tree"/bin/{bash,execlineb,s6-*}
 }
 
 # install_example TREE : as its README says
